@@ -1,0 +1,50 @@
+# The house's commands. `make` alone prints them.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Our own packages, installed editable without dependencies: the pinned, hashed files hold those.
+PACKAGES := shared providers/aws driver cli emulators
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench proto format lock clean
+
+help:  ## Print these commands
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# A stamp per requirement file: the demo needs less than the tests.
+$(VENV)/%.stamp: requirements/%.txt $(addsuffix /pyproject.toml,$(PACKAGES))
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation $(addprefix -e ./,$(PACKAGES))
+	@touch $@
+
+demo: $(VENV)/demo.stamp  ## Secrets become files on a tmpfs, rotate and vanish; with local backends
+	$(BIN)/sscsi demo
+
+test: $(VENV)/dev.stamp  ## Every test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/dev.stamp  ## ruff, mypy, import-linter, generated stubs up to date
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python proto/generate.py --check
+
+bench: $(VENV)/dev.stamp  ## Counts, memory and seconds
+	$(BIN)/python -m bench
+
+proto: $(VENV)/dev.stamp  ## Generate the gRPC code from proto/
+	$(BIN)/python proto/generate.py
+
+format: $(VENV)/dev.stamp  ## Format and mend what ruff can
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format --quiet .
+
+lock: $(VENV)/dev.stamp  ## Resolve requirements/*.in anew (universal, hashed, no index named)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/dev.in -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt requirements/demo.in -o requirements/demo.txt
+
+clean:  ## Remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Generated code of the CSI contract; see proto/csi/v1/csi.proto."""

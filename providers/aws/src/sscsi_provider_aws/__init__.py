@@ -1,0 +1,1 @@
+"""The AWS provider: Secrets Manager and SSM Parameter Store."""

@@ -1,0 +1,1 @@
+"""What every Secrets Store CSI provider stands on."""

@@ -1,0 +1,1 @@
+"""The provider contract on the wire."""

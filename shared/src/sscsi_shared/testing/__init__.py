@@ -1,0 +1,1 @@
+"""What a provider's author tests with."""

@@ -1,0 +1,1 @@
+"""Generated code of the provider contract; see proto/provider/v1alpha1/provider.proto."""
