@@ -1,0 +1,104 @@
+"""What the errors say."""
+
+import pytest
+
+from sscsi_shared.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    BackendThrottled,
+    BackendUnavailable,
+    InvalidParameters,
+    MountError,
+    MountFailed,
+    ObjectError,
+    ObjectNotFound,
+    ObjectUnusable,
+    OutOfTime,
+    Overloaded,
+    clip,
+    first_or_all,
+)
+
+ALL: list[tuple[type[MountError], bool]] = [
+    (InvalidParameters, False),
+    (AuthenticationFailed, False),
+    (AccessDenied, False),
+    (ObjectNotFound, False),
+    (ObjectUnusable, False),
+    (BackendThrottled, True),
+    (BackendUnavailable, True),
+    (OutOfTime, True),
+    (Overloaded, True),
+]
+
+
+@pytest.mark.parametrize(("kind", "transient"), ALL)
+def test_each_class_has_a_reason_of_its_own(kind: type[MountError], transient: bool) -> None:
+    assert kind.reason == kind.__name__
+    assert kind.transient is transient
+
+
+def test_only_outcomes_of_objects_are_object_errors() -> None:
+    assert [kind.__name__ for kind, _ in ALL if issubclass(kind, ObjectError)] == [
+        "AccessDenied",
+        "ObjectNotFound",
+        "ObjectUnusable",
+        "BackendThrottled",
+        "BackendUnavailable",
+        "OutOfTime",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (AccessDenied("No.", hint="Ask."), "No. Ask."),
+        (AccessDenied("No."), "No."),
+        (InvalidParameters("Bad."), "Bad."),
+        (InvalidParameters("Bad.", path="objects[0]", hint="Mend."), "objects[0]: Bad. Mend."),
+        (InvalidParameters("Bad.", path="objects", line=2, column=3), "objects (line 2, column 3): Bad."),
+        (InvalidParameters("Bad.", line=2), "(line 2, column 1): Bad."),
+    ],
+    ids=range(6),
+)
+def test_text(error: MountError, text: str) -> None:
+    assert str(error) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "clipped"),
+    [
+        ("a\n b\t c ", 512, "a b c"),
+        ("x" * 10, 10, "x" * 10),
+        ("x" * 11, 10, "x" * 7 + "…"),
+        ("é" * 10, 10, "é" * 3 + "…"),
+        ("a\ud800b", 10, "a?b"),
+        ("", 10, ""),
+    ],
+    ids=range(6),
+)
+def test_clip(text: str, limit: int, clipped: str) -> None:
+    assert clip(text, limit) == clipped
+    assert len(clipped.encode()) <= limit
+
+
+def test_several_failures_are_told_in_order() -> None:
+    error = MountFailed([ObjectNotFound("a is absent."), BackendThrottled("b is slow.", retry_after=3)])
+    assert str(error) == "2 objects failed. [1] a is absent. [2] b is slow."
+    assert error.retry_after == 3
+    assert MountFailed([ObjectNotFound("a")] * 2).retry_after is None
+
+
+def test_at_most_ten_failures_are_named() -> None:
+    text = str(MountFailed([ObjectNotFound(f"o{n}.") for n in range(13)]))
+    assert "[10] o9." in text
+    assert "o10" not in text
+    assert text.endswith("and 3 more")
+
+
+def test_one_failure_is_itself() -> None:
+    one, two = ObjectNotFound("a"), AccessDenied("b")
+    assert first_or_all([one]) is one
+    several = first_or_all([one, two])
+    assert isinstance(several, MountFailed)
+    assert several.failures == (one, two)
