@@ -1,0 +1,122 @@
+"""JMESPath, made safe for expressions and documents that strangers write.
+
+The library guards neither its time nor its memory: `[@,@] | [@,@] | ...` doubles its result at each step, and `join`
+multiplies lengths. So an expression is short, the doublings that it can make are counted before it runs, and the two
+functions that make text are bounded.
+"""
+
+import json
+from typing import Any, Final
+
+import jmespath
+from jmespath import exceptions, functions
+
+MAX_EXPRESSION_CHARS: Final = 1024
+MAX_COPIES: Final = 64
+"""How many times an expression may multiply its input: the product of the sizes of its multi-selects."""
+MAX_TEXT_CHARS: Final = 4 << 20
+"""How long a text `join` and `to_string` may make."""
+
+_LIBRARY_FAULTS: Final = (
+    exceptions.JMESPathError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What the library is seen to raise for odd expressions, beside its own errors."""
+
+
+class ExpressionError(ValueError):
+    """The expression can't be read or run; the text says why, without any of the document."""
+
+
+class _BoundedFunctions(functions.Functions):
+    """The functions of JMESPath, with those that make text bounded."""
+
+    @functions.signature({"types": ["string"]}, {"types": ["array-string"]})
+    def _func_join(self, separator: str, parts: list[str]) -> str:
+        if sum(map(len, parts)) + len(separator) * len(parts) > MAX_TEXT_CHARS:
+            raise ExpressionError("join would make too long a text")
+        return separator.join(parts)
+
+    @functions.signature({"types": []})
+    def _func_to_string(self, value: object) -> str:
+        if isinstance(value, str):
+            return value
+        size = 0
+        pieces = []
+        for piece in json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).iterencode(value):
+            size += len(piece)
+            if size > MAX_TEXT_CHARS:
+                raise ExpressionError("to_string would make too long a text")
+            pieces.append(piece)
+        return "".join(pieces)
+
+
+_OPTIONS: Final = jmespath.Options(custom_functions=_BoundedFunctions())
+
+
+def _copies(node: Any) -> int:
+    """How many times at most the expression below `node` multiplies what it is given."""
+    copies = 1
+    todo = [node]
+    while todo:
+        current = todo.pop()
+        children = [child for child in current.get("children", ()) if isinstance(child, dict)]
+        if current.get("type") in {"multi_select_list", "multi_select_dict"}:
+            copies *= max(1, len(children))
+        todo += children
+    return copies
+
+
+def _compiled(expression: str) -> Any:
+    if len(expression) > MAX_EXPRESSION_CHARS:
+        raise ExpressionError(f"it is longer than {MAX_EXPRESSION_CHARS} characters")
+    try:
+        compiled = jmespath.compile(expression)
+    except exceptions.IncompleteExpressionError as error:
+        raise ExpressionError("it ends too early") from error
+    except exceptions.EmptyExpressionError as error:
+        raise ExpressionError("it is empty") from error
+    except (exceptions.ParseError, exceptions.LexerError) as error:
+        at = getattr(error, "lex_position", None)
+        place = f" at character {at + 1}" if isinstance(at, int) else ""
+        raise ExpressionError(f"syntax error{place}") from error
+    except _LIBRARY_FAULTS as error:
+        raise ExpressionError("it can't be read") from error
+    if _copies(compiled.parsed) > MAX_COPIES:
+        raise ExpressionError("it selects too many things at once")
+    return compiled
+
+
+def check(expression: str) -> str:
+    """Give back `expression` if it is JMESPath that we run.
+
+    Raises:
+        ExpressionError: it is not.
+    """
+    _compiled(expression)
+    return expression
+
+
+def search(expression: str, document: object) -> object:
+    """What `expression` finds in a JSON document; None if nothing.
+
+    Raises:
+        ExpressionError: the expression can't be read, or fails on this document.
+    """
+    compiled = _compiled(expression)
+    try:
+        return compiled.search(document, options=_OPTIONS)
+    except ExpressionError:
+        raise
+    except exceptions.UnknownFunctionError as error:
+        raise ExpressionError("it calls a function that JMESPath does not have") from error
+    except exceptions.ArityError as error:
+        raise ExpressionError("it calls a function with the wrong number of arguments") from error
+    except _LIBRARY_FAULTS:
+        # `from None`: the library's own texts quote the document, and with it the secret.
+        raise ExpressionError("it does not suit the secret: an argument of a function has the wrong type") from None

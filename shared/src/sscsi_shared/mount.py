@@ -1,0 +1,129 @@
+"""The values that a Mount passes through, from what the driver sent to the files that go back.
+
+    MountInput -> (the provider's request) -> MountPlan -> Read, one for each object -> MountResult
+
+All of them are frozen and compare by value, so that a test can say what a whole step yields.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Generic, NewType, TypeVar
+
+from sscsi_shared.secret import SecretBytes, SecretText
+from sscsi_shared.tokens import ServiceAccountTokens
+from sscsi_shared.transform import WHOLE, Transform
+
+ObjectT = TypeVar("ObjectT")
+
+Place = NewType("Place", str)
+"""What needs a login of its own: an AWS region; one for each cloud or server elsewhere."""
+
+CSI_PREFIX: Final = "csi.storage.k8s.io/"
+"""Keys of kubelet's own (Kubernetes CSI, podInfoOnMount and tokenRequests)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodInfo:
+    """The pod whose volume is filled, as kubelet says."""
+
+    namespace: str
+    name: str
+    uid: str
+    service_account: str
+
+
+@dataclass(frozen=True, slots=True)
+class MountInput:
+    """A MountRequest, read.
+
+    Attributes:
+        attributes: the class's parameters overlaid by the pod's; without the keys of kubelet's own.
+        secrets: the entries of the Secret named by nodePublishSecretRef; without such keys.
+        pod: whose volume it is.
+        tokens: the service account's tokens, by audience.
+        target_path: the volume's path on the host.
+        default_mode: permission bits of a file that names none.
+        current_versions: object versions mounted now, by id; not to be trusted for content.
+    """
+
+    attributes: Mapping[str, str]
+    secrets: Mapping[str, SecretText]
+    pod: PodInfo
+    tokens: ServiceAccountTokens
+    target_path: str
+    default_mode: int = 0o644
+    current_versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One file that a read becomes.
+
+    Attributes:
+        path: relative to the volume's root.
+        mode: permission bits.
+        transform: from the object's content to the file's.
+        id: the object version's id; unique within the mount.
+    """
+
+    path: str
+    mode: int
+    id: str
+    transform: Transform = WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRead(Generic[ObjectT]):
+    """One object to be read, and the files that it becomes.
+
+    Attributes:
+        name: the object in the author's words, for messages.
+        candidates: where to read it; the next is asked only after an outcome that may pass by itself (fail-over).
+        outputs: at least one.
+        optional: whether the mount goes on without it where it does not exist.
+    """
+
+    name: str
+    candidates: tuple[tuple[Place, ObjectT], ...]
+    outputs: tuple[Output, ...]
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MountPlan(Generic[ObjectT]):
+    """Everything that a mount reads, in the order of the class."""
+
+    reads: tuple[PlannedRead[ObjectT], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The content of one object, and the version that the backend gave it."""
+
+    contents: SecretBytes
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFile:
+    """A file to be written: relative path, permission bits, contents."""
+
+    path: str
+    mode: int
+    contents: SecretBytes
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectVersion:
+    """What was read, as reported to the driver."""
+
+    id: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class MountResult:
+    """The whole content of a volume, in the order of the class."""
+
+    files: tuple[SecretFile, ...]
+    versions: tuple[ObjectVersion, ...]
