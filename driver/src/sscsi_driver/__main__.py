@@ -1,0 +1,77 @@
+"""The driver's daemon: puts the rooms together and serves CSI until SIGTERM.
+
+Mounts stay when it ends: pods go on reading, and the next driver takes the volumes over.
+"""
+
+import os
+import sys
+from importlib.metadata import version
+from typing import Final
+
+import grpc
+
+from sscsi_driver.class_folder import FolderClasses
+from sscsi_driver.classes import Classes, NoClasses
+from sscsi_driver.csi import csi_pb2_grpc
+from sscsi_driver.dispatch import Providers
+from sscsi_driver.identity import IdentityServicer
+from sscsi_driver.metrics import DriverMetrics
+from sscsi_driver.node import NodeServicer
+from sscsi_driver.options import DriverOptions, read_options
+from sscsi_driver.publishing import NodeVolumes, Publisher
+from sscsi_driver.rotation import Rotation
+from sscsi_driver.sockets import prepare
+from sscsi_driver.status_folder import NoStatus, StatusFolder
+from sscsi_shared.daemon.metrics import REGISTRY
+from sscsi_shared.daemon.serving import Service, serve
+
+SLOTS: Final = 240
+"""Volumes that are published at once; a call that waits for a provider holds a thread, and unpublish must have one."""
+
+
+def main() -> None:
+    """Serve; does not return."""
+    own_version = version("sscsi-driver")
+    options = read_options(sys.argv[1:], os.environ, own_version)
+    try:
+        prepare(options.provider_volume)
+    except OSError as error:
+        sys.exit(f"sscsi-driver: the folder of providers {options.provider_volume} can't be made: {error.strerror}")
+    metrics = DriverMetrics(REGISTRY)
+    publisher = _publisher(options, metrics)
+    node = NodeServicer(publisher, options.publish.node, metrics)
+    identity = IdentityServicer(options.publish.driver_name)
+
+    def register(server: grpc.Server) -> None:
+        csi_pb2_grpc.add_IdentityServicer_to_server(identity, server)  # type: ignore[no-untyped-call]  # generated
+        csi_pb2_grpc.add_NodeServicer_to_server(node, server)  # type: ignore[no-untyped-call]
+
+    rotation = Rotation(publisher) if options.publish.rotation_interval is not None else None
+    serve(
+        Service(
+            name="sscsi-driver",
+            version=own_version,
+            socket=options.socket,
+            register=register,
+            services=("csi.v1.Identity", "csi.v1.Node"),
+            slots=SLOTS,
+        ),
+        options.daemon,
+        after=rotation.start if rotation is not None else None,
+    )
+
+
+def _publisher(options: DriverOptions, metrics: DriverMetrics) -> Publisher:
+    classes: Classes = FolderClasses(options.objects) if options.objects is not None else NoClasses()
+    return Publisher(
+        classes=classes,
+        providers=Providers(options.provider_folders, options.max_receive_bytes),
+        volumes=NodeVolumes(),
+        statuses=StatusFolder(options.status_folder) if options.status_folder is not None else NoStatus(),
+        metrics=metrics,
+        settings=options.publish,
+    )
+
+
+if __name__ == "__main__":
+    main()

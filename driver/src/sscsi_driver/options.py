@@ -1,0 +1,176 @@
+"""The driver's command line: the flags of the existing driver's release 1.6 that still mean something, and our own."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sscsi_driver.attributes import OverlayRule
+from sscsi_driver.publishing import PublishSettings
+from sscsi_driver.tmpfs import TmpfsLimits
+from sscsi_shared.daemon.flags import Flag, boolean, duration, parse
+from sscsi_shared.daemon.options import COMMON, VERSION, DaemonOptions
+
+_SIZE: Final = re.compile(r"(\d{1,15})(|Ki|Mi|Gi|KiB|MiB|GiB)")
+_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+def _size(text: str) -> int:
+    """Bytes of `16777216`, `16Mi` or `16MiB`."""
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise ValueError("a size such as 16777216 or 16Mi is needed")
+    return int(match[1]) * _UNITS[match[2][:1]]
+
+
+def _positive(text: str) -> int:
+    size = _size(text)
+    if size == 0:
+        raise ValueError("more than 0 is needed")
+    return size
+
+
+def _endpoint(text: str) -> str:
+    """A socket's path of `unix:///csi/csi.sock`; like the existing driver, `unix://csi.sock` is taken from the root."""
+    scheme, separator, path = text.partition("://")
+    if scheme.lower() != "unix" or not separator or not path.strip("/"):
+        raise ValueError("unix:// and the path of a socket are needed")
+    return f"/{path.lstrip('/')}"
+
+
+def _path(text: str) -> str:
+    if not text:
+        raise ValueError("a path is needed")
+    return text
+
+
+def _overlay(text: str) -> str:
+    OverlayRule.parse(text)
+    return text
+
+
+ENDPOINT: Final = Flag("endpoint", "/csi/csi.sock", "The CSI socket, as unix:///path.", _endpoint, "CSI_ENDPOINT")
+DRIVER_NAME: Final = Flag("drivername", "secrets-store.csi.k8s.io", "Name of the CSIDriver object.", str)
+NODE_ID: Final = Flag("nodeid", "", "The node's name.", str, "KUBE_NODE_NAME")
+PROVIDER_VOLUME: Final = Flag(
+    "provider-volume",
+    "/var/run/secrets-store-csi-providers",
+    "Folder of the providers' sockets, made where it is missing; searched last.",
+    _path,
+)
+MORE_PROVIDER_VOLUMES: Final = Flag(
+    "additional-provider-volume-paths",
+    "/etc/kubernetes/secrets-store-csi-providers",
+    "Folders of sockets that are searched before, separated by commas.",
+    str,
+)
+MAX_RECEIVE: Final = Flag(
+    "max-call-recv-msg-size", 4 * 1024 * 1024, "The largest answer of a provider that is taken, in bytes.", _positive
+)
+VOLUME_SIZE: Final = Flag(
+    "volume-size",
+    0,
+    "Bytes that one volume may hold, such as 16Mi. 0 = four times --max-call-recv-msg-size: old and new content stand "
+    "side by side while they are swapped, and each file takes whole pages.",
+    _size,
+)
+VOLUME_INODES: Final = Flag(
+    "volume-inodes", 8192, "Files, directories and links that one volume may hold, old and new together.", _positive
+)
+VOLUME_ATTRIBUTES: Final = Flag(
+    "volume-attributes",
+    "override",
+    "Which parameters of a class a pod may override by its volumeAttributes: override (all), ignore (none) or a list "
+    "separated by commas.",
+    _overlay,
+)
+OBJECTS: Final = Flag("objects", "", "Read SecretProviderClasses and the CSIDriver from this folder of YAML.", str)
+STATUS_DIR: Final = Flag("status-dir", "", "Write SecretProviderClassPodStatuses to this folder of YAML.", str)
+ROTATION: Final = Flag("enable-secret-rotation", False, "Ask again for the content of filled volumes.", boolean)
+ROTATION_INTERVAL: Final = Flag("rotation-poll-interval", 120.0, "How often, as a duration such as 2m.", duration)
+
+_TEXTS: Final = (
+    "metrics-backend", "provider-health-check-interval", "pprof-port",
+    "v", "vmodule", "stderrthreshold", "log_dir", "log_file", "log_file_max_size", "log_backtrace_at",
+)  # fmt: skip
+_SWITCHES: Final = (
+    "provider-health-check", "enable-pprof", "log-format-json",
+    "logtostderr", "alsologtostderr", "skip_headers", "skip_log_headers", "add_dir_header", "one_output",
+)  # fmt: skip
+_OBSOLETE: Final = "Taken for compatibility; does nothing."
+_IGNORED: Final[tuple[Flag[Any], ...]] = (
+    *(Flag(name, "", _OBSOLETE, str) for name in _TEXTS),
+    *(Flag(name, False, _OBSOLETE, boolean) for name in _SWITCHES),
+)
+"""Flags of the existing driver, and of its logger klog, that manifests still hold."""
+
+FLAGS: Final[tuple[Flag[Any], ...]] = (
+    ENDPOINT,
+    DRIVER_NAME,
+    NODE_ID,
+    PROVIDER_VOLUME,
+    MORE_PROVIDER_VOLUMES,
+    MAX_RECEIVE,
+    VOLUME_SIZE,
+    VOLUME_INODES,
+    VOLUME_ATTRIBUTES,
+    OBJECTS,
+    STATUS_DIR,
+    ROTATION,
+    ROTATION_INTERVAL,
+    *COMMON,
+    *_IGNORED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DriverOptions:
+    """What an operator says of the driver.
+
+    Attributes:
+        socket: the CSI socket.
+        provider_volume: the folder of sockets that the driver prepares.
+        provider_folders: all folders of sockets, in the order in which they are searched.
+        max_receive_bytes: the largest answer of a provider.
+        objects: the folder of classes; None = none was named.
+        status_folder: where pod statuses go; None = nowhere.
+        publish: what concerns each volume.
+        daemon: what every daemon has.
+    """
+
+    socket: Path
+    provider_volume: Path
+    provider_folders: tuple[Path, ...]
+    max_receive_bytes: int
+    objects: Path | None
+    status_folder: Path | None
+    publish: PublishSettings
+    daemon: DaemonOptions
+
+
+def read_options(arguments: Sequence[str], environ: Mapping[str, str], version: str) -> DriverOptions:
+    """Read the command line. A mistake prints the usage and ends the process with status 2; `--version` ends it too."""
+    values = parse("sscsi-driver", "The Secrets Store CSI node driver.", FLAGS, arguments, environ)
+    if values[VERSION]:
+        print(version)  # noqa: T201
+        raise SystemExit(0)
+    more = [path.strip() for path in values[MORE_PROVIDER_VOLUMES].split(",")]
+    provider_volume = Path(values[PROVIDER_VOLUME])
+    max_receive = values[MAX_RECEIVE]
+    return DriverOptions(
+        socket=Path(values[ENDPOINT]),
+        provider_volume=provider_volume,
+        provider_folders=(*(Path(path) for path in more if path), provider_volume),
+        max_receive_bytes=max_receive,
+        objects=Path(values[OBJECTS]) if values[OBJECTS] else None,
+        status_folder=Path(values[STATUS_DIR]) if values[STATUS_DIR] else None,
+        publish=PublishSettings(
+            driver_name=values[DRIVER_NAME],
+            node=values[NODE_ID],
+            limits=TmpfsLimits(values[VOLUME_SIZE] or 4 * max_receive, values[VOLUME_INODES]),
+            overlay=OverlayRule.parse(values[VOLUME_ATTRIBUTES]),
+            rotation_interval=values[ROTATION_INTERVAL] if values[ROTATION] else None,
+        ),
+        daemon=DaemonOptions.of(values),
+    )

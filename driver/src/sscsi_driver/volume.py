@@ -1,0 +1,248 @@
+"""The volumes of this node: for each target a lock, a state and what the driver remembers of the last fill.
+
+    absent --publish--> filling --files swapped in--> filled --unpublish--> absent
+                           `--failure, cancel-------> absent
+
+A volume is filled when a provider answered at least one object version and either its files were swapped in or it
+returned none. OK is answered for a filled volume only. Memory dies with the process and the tmpfs does not, so each
+call looks at what stands at the target first.
+"""
+
+import contextlib
+import errno
+import logging
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import grpc
+
+from sscsi_driver import tmpfs
+from sscsi_driver.cancellation import Cancellation
+from sscsi_driver.errors import ErrorType, PublishError, Unpublished, UnpublishFailed
+from sscsi_driver.tmpfs import MountPoint, TmpfsLimits
+from sscsi_shared.deadline import Deadline
+from sscsi_shared.publish import is_published
+
+log = logging.getLogger(__name__)
+
+MemoryT = TypeVar("MemoryT")
+_TARGET_MODE = 0o750
+
+
+class State(Enum):
+    """Where a volume stands."""
+
+    ABSENT = "nothing mounted"
+    FILLING = "a first fill is in progress"
+    UNCERTAIN = "mounted before this process began, with files, but not by our writer"
+    FILLED = "filled"
+
+
+@dataclass(eq=False, slots=True)
+class Volume(Generic[MemoryT]):
+    """One target; to be touched only within `Volumes.hold`.
+
+    Attributes:
+        target: the volume's path on the host.
+        state: where it stands.
+        memory: what the driver keeps of its last fill; None until there was one in this process.
+    """
+
+    target: Path
+    state: State = State.ABSENT
+    memory: MemoryT | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    users: int = 0
+    doomed: bool = False
+    cancellation: Cancellation | None = None
+
+    def look(self) -> State:
+        """Compare the state with what stands at the target, mend what a crash left, and say where it stands.
+
+        Raises:
+            PublishError: it can't be said, or a broken mount can't be taken away.
+        """
+        try:
+            standing = tmpfs.look(self.target)
+            if standing is MountPoint.CORRUPTED:
+                log.warning("the volume %s can't be read; unmounting it", self.target)
+                tmpfs.unmount(self.target)
+                standing = MountPoint.DIRECTORY
+            if standing is not MountPoint.MOUNTED:
+                self.state = State.ABSENT
+            elif self.state is not State.FILLED:
+                self.state = self._adopt()
+        except OSError as error:
+            raise PublishError(
+                f"failed to check if target path {self.target} is mount point, err: {error.strerror}",
+                code=grpc.StatusCode.UNAVAILABLE,  # something may stand there: kubelet must unpublish it
+                error_type=ErrorType.FAILED_TO_ENSURE_MOUNT_POINT,
+            ) from error
+        return self.state
+
+    def _adopt(self) -> State:
+        """What a mount is that this process did not fill."""
+        if is_published(self.target):
+            return State.FILLED
+        if all(entry.name.startswith("..") for entry in self.target.iterdir()):
+            tmpfs.unmount(self.target)  # nobody can have been told that it is filled
+            return State.ABSENT
+        return State.UNCERTAIN
+
+    def open(self, limits: TmpfsLimits) -> None:
+        """Mount the empty tmpfs of a first fill.
+
+        Raises:
+            PublishError: it can't be mounted; nothing is left of the attempt.
+        """
+        try:
+            self.target.parent.mkdir(parents=True, exist_ok=True, mode=_TARGET_MODE)
+            with contextlib.suppress(FileExistsError):
+                self.target.mkdir(mode=_TARGET_MODE)
+            tmpfs.mount(self.target, limits)
+        except OSError as error:
+            self.abandon()
+            hint = ". The driver must be privileged" if error.errno == errno.EPERM else ""
+            raise PublishError(
+                f"failed to mount a tmpfs on {self.target}: {error.strerror}{hint}",
+                code=grpc.StatusCode.INTERNAL,
+                error_type=ErrorType.FAILED_TO_MOUNT,
+            ) from error
+        self.state = State.FILLING
+
+    def abandon(self) -> bool:
+        """Unmount and remove the target after a failed first fill; whether nothing is left behind."""
+        try:
+            tmpfs.unmount(self.target)
+            self.state = State.ABSENT
+            self.memory = None
+            with contextlib.suppress(FileNotFoundError):
+                self.target.rmdir()
+        except OSError as error:
+            log.warning("can't remove the volume %s after a failed mount: %s", self.target, error.strerror)
+            return False
+        return True
+
+    def close(self) -> None:
+        """Unmount and remove the target, whatever stands there; nothing there is fine.
+
+        Raises:
+            UnpublishFailed: it is still there.
+        """
+        try:
+            tmpfs.unmount(self.target)
+            self.state = State.ABSENT
+            self.memory = None
+            self._remove()
+        except OSError as error:
+            raise UnpublishFailed(
+                f"failed to unmount and remove target path {self.target}: {error.strerror}"
+            ) from error
+
+    def _remove(self) -> None:
+        try:
+            self.target.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY or tmpfs.mount_points_below(self.target):
+                raise
+            shutil.rmtree(self.target)  # files that a provider wrote without a mount: secrets on the node's disk
+
+
+class Volumes(Generic[MemoryT]):
+    """All volumes that this process has to do with."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._volumes: dict[Path, Volume[MemoryT]] = {}
+
+    @contextlib.contextmanager
+    def hold(self, target: Path, deadline: Deadline, cancellation: Cancellation) -> Iterator[Volume[MemoryT]]:
+        """The volume, for the caller alone; calls on one target come one after the other.
+
+        Args:
+            target: absolute and clean.
+            deadline: until when to wait for others.
+            cancellation: an unpublish says it to the work in progress.
+
+        Raises:
+            Unpublished: the volume is being unpublished; that wins.
+            PublishError: others held it until the deadline.
+        """
+        volume = self._enter(target)
+        try:
+            if not volume.lock.acquire(timeout=deadline.remaining()):
+                raise PublishError(
+                    f"the volume {target} is still being filled by an earlier call",
+                    code=grpc.StatusCode.ABORTED,
+                    error_type=ErrorType.FAILED_TO_MOUNT,
+                )
+            try:
+                self._begin(volume, cancellation)
+                yield volume
+            finally:
+                volume.cancellation = None
+                volume.lock.release()
+        finally:
+            self._leave(volume)
+
+    def unpublish(self, target: Path, deadline: Deadline) -> MemoryT | None:
+        """Stop a fill in progress, unmount and remove the target; what was remembered of it.
+
+        Raises:
+            UnpublishFailed: it is still there.
+        """
+        volume = self._enter(target)
+        try:
+            with self._lock:
+                volume.doomed = True
+                running = volume.cancellation
+            if running is not None:
+                running.cancel("its volume is being unpublished")
+            if not volume.lock.acquire(timeout=deadline.remaining()):
+                raise UnpublishFailed(f"the volume {target} is still being filled and does not stop")
+            try:
+                memory = volume.memory
+                volume.close()
+            finally:
+                volume.lock.release()
+        finally:
+            self._leave(volume)
+        return memory
+
+    def filled(self) -> list[Path]:
+        """The targets that are filled, as far as this process knows; a snapshot."""
+        with self._lock:
+            return [volume.target for volume in self._volumes.values() if volume.state is State.FILLED]
+
+    def peek(self, target: Path) -> MemoryT | None:
+        """What is remembered of a target now, without waiting for it."""
+        with self._lock:
+            volume = self._volumes.get(target)
+            return volume.memory if volume is not None else None
+
+    def _enter(self, target: Path) -> Volume[MemoryT]:
+        with self._lock:
+            volume = self._volumes.setdefault(target, Volume(target))
+            volume.users += 1
+            return volume
+
+    def _begin(self, volume: Volume[MemoryT], cancellation: Cancellation) -> None:
+        with self._lock:
+            if volume.doomed:
+                raise Unpublished(f"the volume {volume.target} is being unpublished")
+            volume.cancellation = cancellation
+
+    def _leave(self, volume: Volume[MemoryT]) -> None:
+        with self._lock:
+            volume.users -= 1
+            if volume.users == 0:
+                volume.doomed = False
+                if volume.state is State.ABSENT:
+                    self._volumes.pop(volume.target, None)

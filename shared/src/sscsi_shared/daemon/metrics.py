@@ -1,0 +1,113 @@
+"""What a daemon counts, and the page that Prometheus reads."""
+
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+REGISTRY: Final = CollectorRegistry()
+"""The process's own: nothing that a library registers by itself gets onto the page."""
+ProcessCollector(registry=REGISTRY)
+
+BUILD: Final = Gauge("sscsi_build_info", "Always 1; who runs here.", ("name", "version"), registry=REGISTRY)
+MOUNTS: Final = Counter("sscsi_mounts", "Mounts answered, by reason; OK is a success.", ("reason",), registry=REGISTRY)
+MOUNT_SECONDS: Final = Histogram(
+    "sscsi_mount_seconds",
+    "Seconds that a Mount took.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 100),
+    registry=REGISTRY,
+)
+BACKEND_CALLS: Final = Counter(
+    "sscsi_backend_calls", "Requests sent to a backend.", ("operation", "outcome"), registry=REGISTRY
+)
+_MAX_LABELS: Final = 200
+_labels: set[tuple[str, str]] = set()
+_lock: Final = threading.Lock()
+
+
+def observe_mount(reason: str, seconds: float) -> None:
+    """Count a Mount.
+
+    Args:
+        reason: OK or an error's reason.
+        seconds: how long it took.
+    """
+    MOUNTS.labels(reason).inc()
+    MOUNT_SECONDS.observe(seconds)
+
+
+def backend_call(operation: str, outcome: str) -> None:
+    """Count a request to a backend.
+
+    Args:
+        operation: service and operation: `secretsmanager.GetSecretValue`.
+        outcome: ok, or the backend's error code; past 200 pairs everything new is counted as `other`.
+    """
+    with _lock:
+        pair = (operation, outcome)
+        if pair not in _labels and len(_labels) >= _MAX_LABELS:
+            pair = (operation, "other")
+        _labels.add(pair)
+    BACKEND_CALLS.labels(*pair).inc()
+
+
+def address(text: str) -> tuple[str, int]:
+    """Host and port of `host:port`, `:port` or `[v6]:port`.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"{text!r} is not host:port")
+    return host.strip("[]"), int(port)
+
+
+class MetricsServer:
+    """Serves /metrics, /healthz (the process lives) and /readyz (the socket answers).
+
+    Args:
+        where: host and port; port 0 takes a free one.
+        ready: asked at each /readyz.
+    """
+
+    def __init__(self, where: tuple[str, int], ready: Callable[[], bool]) -> None:
+        class Page(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:  # http.server's name
+                if self.path.partition("?")[0] == "/metrics":
+                    self._answer(200, generate_latest(REGISTRY), CONTENT_TYPE_LATEST)
+                elif self.path == "/healthz":
+                    self._answer(200, b"ok\n")
+                elif self.path == "/readyz":
+                    self._answer(*((200, b"ok\n") if ready() else (503, b"not serving\n")))
+                else:
+                    self._answer(404, b"not found\n")
+
+            def _answer(self, status: int, body: bytes, kind: str = "text/plain; charset=utf-8") -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                """Scrapes are no news."""
+
+        self._server = ThreadingHTTPServer(where, Page)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return int(self._server.server_address[1])
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
