@@ -1,0 +1,234 @@
+"""AWS on loopback: moto's Secrets Manager, SSM and STS, with calls counted, tokens checked and faults injected.
+
+moto answers what is asked of it; what it does not do stands in front of it: it looks at no token and knows no denial. A
+role is known by the access key that STS handed out for it.
+"""
+
+import io
+import json
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final, Self, TypeAlias
+from urllib.parse import parse_qs
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+import boto3
+from botocore.config import Config
+from moto.backends import get_backend
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from sscsi_emulators.faults import Faults
+from sscsi_emulators.tokens import TokenExpired, TokenInvalid
+from sscsi_emulators.wsgi import Environ, LoopbackServer, StartResponse
+
+ACCOUNT: Final = "123456789012"
+"""The account that moto plays."""
+REGION: Final = "eu-central-1"
+_SERVICES: Final = {"secretsmanager": "secretsmanager", "AmazonSSM": "ssm"}
+_SEED: Final = "AKIASEEDSEEDSEEDSEED"
+"""The access key by which the emulator's owner puts secrets; its calls are not counted."""
+_MAX_BODY: Final = 1 << 20
+
+Verify: TypeAlias = Callable[[str, str], Mapping[str, Any]]
+"""(token, audience) -> claims; raises TokenExpired or TokenInvalid."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Trust:
+    verify: Verify
+    subject: str
+    audience: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    status: int
+    code: str
+    message: str
+    retry_after: int | None = None
+
+
+class AwsEmulator:
+    """One endpoint for sts, secretsmanager and ssm, from `with` to its end.
+
+    Attributes:
+        url: where it listens.
+        calls: how often each operation was asked for: `secretsmanager.GetSecretValue` -> n.
+        latency_seconds: how long each answer is held back.
+        faults: answers in place of moto's.
+    """
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.calls: Counter[str] = Counter()
+        self.latency_seconds = 0.0
+        self.faults = Faults()
+        self._lock = threading.Lock()
+        self._trusts: dict[str, _Trust] = {}
+        self._denials: set[tuple[str, str]] = set()
+        self._roles: dict[str, str] = {}
+        self._stack = ExitStack()
+        self._stopped = threading.Event()
+        self._moto = DomainDispatcherApplication(create_backend_app)
+
+    def __enter__(self) -> Self:
+        self._forget()
+        self.url = self._stack.enter_context(LoopbackServer(self._answer)).url
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._stack.close()
+        self._forget()
+
+    def put_secret(self, name: str, value: str | bytes, *, region: str = REGION) -> str:
+        """Create a secret, or give it a new current version; the version's id."""
+        client = self._owner("secretsmanager", region)
+        content = {"SecretString": value} if isinstance(value, str) else {"SecretBinary": value}
+        try:
+            answer = client.put_secret_value(SecretId=name, **content)
+        except client.exceptions.ResourceNotFoundException:
+            answer = client.create_secret(Name=name, **content)
+        return str(answer["VersionId"])
+
+    def delete_secret(self, name: str, *, region: str = REGION) -> None:
+        """Remove a secret at once."""
+        self._owner("secretsmanager", region).delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+
+    def arn(self, name: str, *, region: str = REGION) -> str:
+        """A secret's ARN."""
+        return str(self._owner("secretsmanager", region).describe_secret(SecretId=name)["ARN"])
+
+    def put_parameter(
+        self, name: str, value: str, *, kind: str = "SecureString", labels: Iterable[str] = (), region: str = REGION
+    ) -> int:
+        """Create a parameter, or give it a new version, and label that; the version's number."""
+        client = self._owner("ssm", region)
+        version = int(client.put_parameter(Name=name, Value=value, Type=kind, Overwrite=True)["Version"])
+        if names := list(labels):
+            client.label_parameter_version(Name=name, ParameterVersion=version, Labels=names)
+        return version
+
+    def trust(self, role_arn: str, verify: Verify, subject: str, audience: str = "sts.amazonaws.com") -> None:
+        """Let a role be assumed with tokens of one subject that `verify` accepts."""
+        self._trusts[role_arn] = _Trust(verify, subject, audience)
+
+    def distrust(self, role_arn: str) -> None:
+        """Withdraw that."""
+        self._trusts.pop(role_arn, None)
+
+    def deny(self, role_arn: str, operation: str) -> None:
+        """Take a right away from a role: `secretsmanager.GetSecretValue`."""
+        self._denials.add((role_arn, operation))
+
+    def allow(self, role_arn: str, operation: str) -> None:
+        """Give it back."""
+        self._denials.discard((role_arn, operation))
+
+    def _owner(self, service: str, region: str) -> Any:
+        session: Any = boto3.Session(aws_access_key_id=_SEED, aws_secret_access_key="seed")  # noqa: S106
+        config = Config(proxies={}, retries={"total_max_attempts": 1})
+        return session.client(service, region_name=region, endpoint_url=self.url, config=config)
+
+    def _forget(self) -> None:
+        for service in ("secretsmanager", "ssm", "sts"):
+            get_backend(service).reset()
+
+    def _answer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        body = environ["wsgi.input"].read(min(int(environ.get("CONTENT_LENGTH") or 0), _MAX_BODY))
+        environ["wsgi.input"] = io.BytesIO(body)
+        key = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].partition("/")[0]
+        if key == _SEED:
+            return self._moto(environ, start_response)  # type: ignore[no-any-return]
+        form = parse_qs(body.decode("utf-8", "replace")) if "HTTP_X_AMZ_TARGET" not in environ else {}
+        operation = _operation(environ, form)
+        with self._lock:
+            self.calls[operation] += 1
+        self._stopped.wait(self.latency_seconds)
+        if fault := self.faults.take(operation):
+            if fault.status == 0:
+                environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+                return []
+            refusal = _Refusal(fault.status, fault.code, fault.message, fault.retry_after)
+            return _refuse(refusal, operation, start_response)
+        if operation == "sts.AssumeRoleWithWebIdentity":
+            return self._assume(form, environ, start_response)
+        if (denied := self._denied(operation, key)) is not None:
+            return _refuse(denied, operation, start_response)
+        return self._moto(environ, start_response)  # type: ignore[no-any-return]
+
+    def _assume(
+        self, form: Mapping[str, list[str]], environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Check the token as STS does, let moto make credentials, and remember whose they are."""
+        operation = "sts.AssumeRoleWithWebIdentity"
+        role = form.get("RoleArn", [""])[0]
+        refusal = self._distrusts(role, form.get("WebIdentityToken", [""])[0])
+        if refusal is not None:
+            return _refuse(refusal, operation, start_response)
+        answer = b"".join(self._moto(environ, start_response))
+        key = ElementTree.fromstring(answer).findtext(".//{*}AccessKeyId") or ""  # noqa: S314  # moto's own answer
+        with self._lock:
+            self._roles[key] = role
+        return [answer]
+
+    def _distrusts(self, role: str, token: str) -> _Refusal | None:
+        refused = _Refusal(403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
+        trust = self._trusts.get(role)
+        if trust is None:
+            return refused
+        try:
+            claims = trust.verify(token, trust.audience)
+        except TokenExpired:
+            return _Refusal(
+                400, "ExpiredTokenException", "Token expired: current date/time must be before the expiration"
+            )
+        except TokenInvalid as error:
+            return _Refusal(400, "InvalidIdentityToken", str(error))
+        return None if claims.get("sub") == trust.subject else refused
+
+    def _denied(self, operation: str, key: str) -> _Refusal | None:
+        role = self._roles.get(key)
+        if role is None:
+            return _Refusal(
+                400, "UnrecognizedClientException", "The security token included in the request is invalid."
+            )
+        if (role, operation) not in self._denials:
+            return None
+        who = role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/session"
+        action = operation.replace(".", ":")
+        return _Refusal(
+            400,
+            "AccessDeniedException",
+            f"User: {who} is not authorized to perform: {action} because no identity-based policy allows the "
+            f"{action} action",
+        )
+
+
+def _operation(environ: Environ, form: Mapping[str, list[str]]) -> str:
+    service, dot, name = environ.get("HTTP_X_AMZ_TARGET", "").partition(".")
+    if dot:
+        return f"{_SERVICES.get(service, service)}.{name}"
+    return f"sts.{form.get('Action', ['?'])[0]}"
+
+
+def _refuse(refusal: _Refusal, operation: str, start_response: StartResponse) -> Iterable[bytes]:
+    """An error in the service's own protocol: query (XML) for STS, JSON 1.1 for the others."""
+    headers = [("Retry-After", str(refusal.retry_after))] if refusal.retry_after is not None else []
+    if operation.startswith("sts."):
+        text = (
+            "<ErrorResponse><Error><Type>Sender</Type>"
+            f"<Code>{escape(refusal.code)}</Code><Message>{escape(refusal.message)}</Message></Error></ErrorResponse>"
+        )
+        headers.append(("Content-Type", "text/xml"))
+    else:
+        text = json.dumps({"__type": refusal.code, "message": refusal.message})
+        headers.append(("Content-Type", "application/x-amz-json-1.1"))
+    start_response(f"{refusal.status} {HTTPStatus(refusal.status).phrase}", headers)
+    return [text.encode()]
