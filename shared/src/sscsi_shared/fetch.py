@@ -1,0 +1,59 @@
+"""Parallel reads for SDKs that read one object at a time.
+
+One bounded pool for the process. Only leaf reads enter it: a read that waited for another one in the pool could wait
+for ever.
+"""
+
+import contextvars
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from typing import Final, TypeVar
+
+from sscsi_shared.deadline import Deadline
+from sscsi_shared.errors import ObjectError, OutOfTime
+
+ObjectT = TypeVar("ObjectT", bound=Hashable)
+OutcomeT = TypeVar("OutcomeT")
+
+POOL_SIZE: Final = 32
+"""Threads. They begin when they are first needed."""
+_pool: Final = ThreadPoolExecutor(POOL_SIZE, thread_name_prefix="fetch")
+
+
+def fetch_each(
+    read: Callable[[ObjectT, Deadline], OutcomeT], objects: Sequence[ObjectT], deadline: Deadline
+) -> Mapping[ObjectT, OutcomeT | ObjectError]:
+    """Read each distinct object once, in parallel; one outcome for each.
+
+    The caller's context variables hold in the pool's threads. A read that has not begun when this returns or raises
+    never will; one that has is left to end by the deadline that it was given.
+
+    Args:
+        read: reads one object; raises ObjectError for that object alone. It should give up by the deadline itself.
+        objects: what to read.
+        deadline: reads that have not ended by then come out as OutOfTime.
+
+    Raises:
+        AuthenticationFailed: a read found the login refused, or anything else that is no ObjectError: it ends them all
+            at once. Of several the one for the first object.
+    """
+    flights: dict[ObjectT, Future[OutcomeT | ObjectError]] = {}
+    try:
+        for one in dict.fromkeys(objects):
+            flights[one] = _pool.submit(contextvars.copy_context().run, _outcome, read, one, deadline)
+        done = wait(flights.values(), timeout=deadline.remaining(), return_when=FIRST_EXCEPTION).done
+        return {
+            one: flight.result() if flight in done else OutOfTime("The backend did not answer in time.")
+            for one, flight in flights.items()
+        }
+    finally:
+        for flight in flights.values():
+            flight.cancel()
+
+
+def _outcome(read: Callable[[ObjectT, Deadline], OutcomeT], one: ObjectT, deadline: Deadline) -> OutcomeT | ObjectError:
+    """An ObjectError becomes a value, so that only what ends all reads counts as an exception of a flight."""
+    try:
+        return read(one, deadline)
+    except ObjectError as error:
+        return error

@@ -1,0 +1,110 @@
+"""HTTP for our own few calls: proxies from the environment, our authorities, bounded answers, no redirects."""
+
+import json
+import math
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.request import getproxies_environment, proxy_bypass_environment
+
+import urllib3
+
+from sscsi_shared.deadline import Deadline
+
+CONNECT_SECONDS: Final = 3.0
+READ_SECONDS: Final = 10.0
+MAX_ANSWER_BYTES: Final = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server said.
+
+    Attributes:
+        status: the HTTP status.
+        body: at most MAX_ANSWER_BYTES.
+        retry_after: seconds that it asked us to wait; None if it did not say so in seconds.
+    """
+
+    status: int
+    body: bytes
+    retry_after: float | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The JSON object in the body; empty if there is none."""
+        try:
+            value = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+
+class HttpFailed(Exception):
+    """No answer. The text names the host and the kind of failure, and nothing that was sent."""
+
+
+class HttpClient:
+    """One origin, by way of the proxy that the environment names for it.
+
+    Args:
+        url: scheme, host and port.
+        ca_file: PEM file of authorities; None = the system's.
+    """
+
+    def __init__(self, url: str, ca_file: Path | None = None) -> None:
+        parsed = urllib3.util.parse_url(url)
+        self.origin: Final = url.rstrip("/")
+        self._host = parsed.host or ""
+        context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+        proxies: Mapping[str, str] = getproxies_environment()
+        proxy = proxies.get(parsed.scheme or "https") or proxies.get("all")
+        arguments: dict[str, Any] = {"ssl_context": context, "maxsize": 8, "block": False, "retries": False}
+        if proxy and not proxy_bypass_environment(parsed.netloc or self._host, dict(proxies)):
+            self._pool: urllib3.PoolManager = urllib3.ProxyManager(proxy, **arguments)
+        else:
+            self._pool = urllib3.PoolManager(**arguments)
+
+    def request(
+        self, method: str, path: str, *, headers: Mapping[str, str], deadline: Deadline, body: object = None
+    ) -> Answer:
+        """Send one request; it is not repeated and follows no redirect.
+
+        Args:
+            method: GET, POST, ...
+            path: with its leading slash, and query.
+            headers: may hold a token.
+            deadline: connecting takes at most 3 s of it, each read 10 s.
+            body: sent as JSON; None = none.
+
+        Raises:
+            HttpFailed: no answer.
+        """
+        timeout = urllib3.Timeout(
+            connect=max(0.001, deadline.at_most(CONNECT_SECONDS)), read=max(0.001, deadline.at_most(READ_SECONDS))
+        )
+        try:
+            response = self._pool.request(
+                method,
+                self.origin + path,
+                headers={"Accept": "application/json", **headers},
+                json=body,
+                timeout=timeout,
+                redirect=False,
+                retries=False,
+                preload_content=False,
+            )
+            content = response.read(MAX_ANSWER_BYTES)
+            response.release_conn()
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise HttpFailed(f"{self._host} does not answer ({type(error).__name__})") from error
+        return Answer(response.status, content, _seconds(response.headers.get("Retry-After")))
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        value = float(text) if text else math.nan
+    except ValueError:
+        return None
+    return value if 0 <= value < math.inf else None

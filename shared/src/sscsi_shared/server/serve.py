@@ -1,0 +1,104 @@
+"""From a Provider to a daemon: what stands between a cloud's `__main__` and the socket."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sscsi_shared.cluster import Cluster, NoCluster
+from sscsi_shared.cluster_api import ApiServerCluster
+from sscsi_shared.cluster_folder import FolderCluster
+from sscsi_shared.daemon import metrics
+from sscsi_shared.daemon.flags import Flag, Values, parse
+from sscsi_shared.daemon.options import COMMON, VERSION, DaemonOptions
+from sscsi_shared.daemon.serving import Service, serve
+from sscsi_shared.pipeline import Pipeline
+from sscsi_shared.provider import Provider
+from sscsi_shared.server.servicer import SLOTS, ProviderServicer
+from sscsi_shared.v1alpha1 import provider_pb2, provider_pb2_grpc
+
+SERVICE_NAME: Final = provider_pb2.DESCRIPTOR.services_by_name["CSIDriverProvider"].full_name
+
+PROVIDER_VOLUME: Final = Flag(
+    "provider-volume", "/var/run/secrets-store-csi-providers", "Folder of the providers' sockets.", str
+)
+OBJECTS: Final = Flag("objects", "", "Read service accounts, pods and nodes from this folder of YAML.", str)
+KUBE_API_URL: Final = Flag("kube-api-url", "", "API server; by default the one of the cluster we run in.", str)
+KUBE_TOKEN_FILE: Final = Flag("kube-token-file", "", "File with our token for --kube-api-url.", str)
+KUBE_CA_FILE: Final = Flag("kube-ca-file", "", "PEM file with the API server's authority.", str)
+
+PROVIDER_FLAGS: Final[tuple[Flag[Any], ...]] = (
+    PROVIDER_VOLUME,
+    OBJECTS,
+    KUBE_API_URL,
+    KUBE_TOKEN_FILE,
+    KUBE_CA_FILE,
+    *COMMON,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderOptions:
+    """What an operator says of any provider.
+
+    Attributes:
+        folder: of the sockets.
+        daemon: of any daemon.
+        cluster: where service accounts come from.
+    """
+
+    folder: Path
+    daemon: DaemonOptions
+    cluster: Cluster
+
+
+def parse_options(
+    program: str,
+    summary: str,
+    version: str,
+    flags: Sequence[Flag[Any]],
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+) -> tuple[Values, ProviderOptions]:
+    """Read a provider's command line: its own flags and those that every provider has.
+
+    Prints the version and ends the process where `-version` asks for it.
+    """
+    values = parse(program, summary, [*flags, *PROVIDER_FLAGS], arguments, environ)
+    if values[VERSION]:
+        print(version)  # noqa: T201
+        raise SystemExit(0)
+    options = ProviderOptions(Path(values[PROVIDER_VOLUME]), DaemonOptions.of(values), _cluster(values, environ))
+    return values, options
+
+
+def serve_provider(
+    provider: Provider[Any, Any, Any, Any], options: ProviderOptions, *, runtime_name: str, version: str
+) -> None:
+    """Serve a provider on `<folder>/<provider.name>.sock` until SIGTERM; does not return."""
+    servicer = ProviderServicer(
+        Pipeline(provider, options.cluster), runtime_name, version, observe=metrics.observe_mount
+    )
+    serve(
+        Service(
+            name=runtime_name,
+            version=version,
+            socket=options.folder / f"{provider.name}.sock",
+            register=lambda server: provider_pb2_grpc.add_CSIDriverProviderServicer_to_server(servicer, server),
+            services=(SERVICE_NAME,),
+            slots=SLOTS,
+        ),
+        options.daemon,
+    )
+
+
+def _cluster(values: Values, environ: Mapping[str, str]) -> Cluster:
+    if values[OBJECTS]:
+        return FolderCluster(Path(values[OBJECTS]))
+    if values[KUBE_API_URL]:
+        return ApiServerCluster(
+            values[KUBE_API_URL],
+            token_file=Path(values[KUBE_TOKEN_FILE]) if values[KUBE_TOKEN_FILE] else None,
+            ca_file=Path(values[KUBE_CA_FILE]) if values[KUBE_CA_FILE] else None,
+        )
+    return ApiServerCluster.in_cluster(environ) or NoCluster()
