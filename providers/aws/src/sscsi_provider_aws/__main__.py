@@ -1,0 +1,57 @@
+"""The daemon: `sscsi-provider-aws`."""
+
+import logging
+import os
+import sys
+from typing import Any, Final
+
+from sscsi_provider_aws.clients import Endpoints
+from sscsi_provider_aws.provider import RUNTIME_NAME, VERSION, AwsProvider
+from sscsi_shared.daemon.flags import Flag, boolean
+from sscsi_shared.server.serve import parse_options, serve_provider
+
+log = logging.getLogger(__name__)
+
+REGION: Final = Flag("region", "", "Region where neither the class nor its ARNs name one.", str, "AWS_REGION")
+STS: Final = Flag("sts-endpoint", "", "Address of STS instead of AWS's own.", str, "AWS_ENDPOINT_URL_STS")
+SECRETS: Final = Flag(
+    "secretsmanager-endpoint",
+    "",
+    "Address of Secrets Manager instead of AWS's own.",
+    str,
+    "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+)
+SSM: Final = Flag("ssm-endpoint", "", "Address of SSM instead of AWS's own.", str, "AWS_ENDPOINT_URL_SSM")
+ADDON: Final = Flag("eks-addon-version", "", "Replaces the version in the user agent.", str)
+WRITES: Final = Flag("driver-writes-secrets", True, "Return the files to the driver; must be true.", boolean)
+QPS: Final = Flag("qps", "", "Accepted and ignored: there is no limiter.", str)
+BURST: Final = Flag("burst", "", "Accepted and ignored: there is no limiter.", str)
+POD_IDENTITY: Final = Flag("pod-identity-http-timeout", "", "Accepted and ignored in this version.", str)
+
+FLAGS: Final[tuple[Flag[Any], ...]] = (REGION, STS, SECRETS, SSM, ADDON, WRITES, QPS, BURST, POD_IDENTITY)
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    values, options = parse_options(
+        "sscsi-provider-aws",
+        "AWS Secrets Manager and SSM Parameter Store for the Secrets Store CSI driver.",
+        VERSION,
+        FLAGS,
+        sys.argv[1:],
+        os.environ,
+    )
+    if not values[WRITES]:
+        sys.exit("--driver-writes-secrets=false is not supported by this version: the driver writes the files")
+    everywhere = os.environ.get("AWS_ENDPOINT_URL", "")
+    provider = AwsProvider(
+        endpoints=Endpoints(values[STS] or everywhere, values[SECRETS] or everywhere, values[SSM] or everywhere),
+        region=values[REGION],
+        ca_bundle=options.daemon.ca_bundle,
+        app_id=f"{RUNTIME_NAME}-{values[ADDON] or VERSION}",
+    )
+    serve_provider(provider, options, runtime_name=RUNTIME_NAME, version=VERSION)
+
+
+if __name__ == "__main__":
+    main()

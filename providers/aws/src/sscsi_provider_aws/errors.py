@@ -1,0 +1,154 @@
+"""What AWS answers instead of content, in the house's errors: what failed, as whom, and what to check."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from botocore.exceptions import ClientError, NoCredentialsError, SSLError
+
+from sscsi_shared.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    BackendThrottled,
+    BackendUnavailable,
+    MountError,
+    ObjectNotFound,
+    ObjectUnusable,
+    clip,
+)
+
+_DENIED: Final = frozenset({"AccessDeniedException", "AccessDenied", "DecryptionFailure", "KMSAccessDeniedException"})
+_ABSENT: Final = frozenset({"ResourceNotFoundException", "ParameterNotFound", "ParameterVersionNotFound"})
+_UNUSABLE: Final = frozenset(
+    {"InvalidRequestException", "InvalidParameterException", "ValidationException", "InvalidKeyId"}
+)
+_THROTTLED: Final = frozenset(
+    {
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestLimitExceeded",
+        "TooManyRequestsException",
+        "SlowDown",
+    }
+)
+_REFUSED: Final = frozenset(
+    {
+        "UnrecognizedClientException",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "SignatureDoesNotMatch",
+        "IncompleteSignature",
+    }
+)
+_LOGIN_HINTS: Final[Mapping[str, str]] = {
+    "AccessDenied": "Check the role's trust policy: the cluster's OIDC provider as Federated principal, "
+    "sts:AssumeRoleWithWebIdentity, and the conditions sub = {subject}, aud = {audience}.",
+    "InvalidIdentityToken": "Check that IAM has an OIDC provider with the issuer {issuer} and the audience {audience}.",
+    "ExpiredTokenException": "Kubelet sends a new token with the next try.",
+    "IDPRejectedClaim": "Check the audience {audience} of the OIDC provider in IAM.",
+    "RegionDisabledException": "Activate STS in this region for the account.",
+    "ValidationError": "Check the annotation eks.amazonaws.com/role-arn of the service account.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked, and as whom.
+
+    Attributes:
+        what: beginning of the message: `Failed fetching secret shop/db`.
+        region: that was asked.
+        role: ARN of the role.
+        action: the right that it takes: `secretsmanager:GetSecretValue`.
+        target: what the right is for; a name or an ARN.
+    """
+
+    what: str
+    region: str
+    role: str
+    action: str
+    target: str
+
+
+def object_error(error: Exception, asked: Asked) -> MountError:
+    """The error of a read.
+
+    Args:
+        error: a ClientError or another BotoCoreError.
+        asked: what was asked.
+
+    Returns:
+        An ObjectError, or AuthenticationFailed where the credentials themselves were refused.
+    """
+    start = f"{asked.region}: {asked.what} as role {asked.role}: "
+    if not isinstance(error, ClientError):
+        return _no_answer(error, start, asked.region)
+    code, text, status, request = _said(error)
+    text = f"{start}{text}"
+    if code in _DENIED:
+        kms = code == "DecryptionFailure" or "kms" in text.lower()
+        right = "kms:Decrypt on the key" if kms else f"{asked.action} on {asked.target}"
+        return AccessDenied(text, hint=f"Grant the role {right}.{request}")
+    if code in _ABSENT:
+        return ObjectNotFound(text, hint=f"Check name, version and region (account and region of the role).{request}")
+    if code in _THROTTLED:
+        return BackendThrottled(text, hint=f"AWS limits the account's rate; the next try comes by itself.{request}")
+    if code in _REFUSED:
+        return AuthenticationFailed(text, hint=f"AWS does not take the role's credentials.{request}")
+    if code in _UNUSABLE or status < 500:
+        return ObjectUnusable(text, hint=f"AWS refused the request itself.{request}")
+    return BackendUnavailable(text, hint=f"AWS is failing; the next try comes by itself.{request}")
+
+
+def login_error(error: Exception, *, role: str, region: str, subject: str, audience: str, issuer: str) -> MountError:
+    """The error of AssumeRoleWithWebIdentity."""
+    start = f"{region}: role {role} can't be assumed by {subject}: "
+    if not isinstance(error, ClientError):
+        return _no_answer(error, start, region)
+    code, text, status, request = _said(error)
+    if code in _THROTTLED:
+        return BackendThrottled(f"{start}{text}", hint=f"STS limits the account's rate.{request}")
+    if status >= 500 or code == "IDPCommunicationError":
+        return BackendUnavailable(f"{start}{text}", hint=f"The next try comes by itself.{request}")
+    hint = _LOGIN_HINTS.get(code, "").format(subject=subject, audience=audience, issuer=issuer or "of the cluster")
+    return AuthenticationFailed(f"{start}{text}", hint=f"{hint}{request}".strip())
+
+
+def outcome_of(answer: Mapping[str, Any] | None, exception: Exception | None) -> str:
+    """The metric's word for one request: ok, AWS's code, or the kind of failure."""
+    if exception is not None:
+        return type(exception).__name__
+    error = (answer or {}).get("Error")
+    return str(error.get("Code", "unknown"))[:64] if error else "ok"
+
+
+def _said(error: ClientError) -> tuple[str, str, int, str]:
+    """Code, sentence, status and request id (in parentheses, with a blank before it) of AWS's answer."""
+    answer: Mapping[str, Any] = error.response
+    said = answer.get("Error", {})
+    code = clip(str(said.get("Code", "Unknown")), 64)
+    metadata = answer.get("ResponseMetadata", {})
+    message = clip(str(said.get("Message", ""))).rstrip(".")
+    request = str(metadata.get("RequestId", ""))
+    return (
+        code,
+        f"{code}: {message}." if message else f"{code}.",
+        int(metadata.get("HTTPStatusCode", 0)),
+        f" (request {clip(request, 64)})" if request else "",
+    )
+
+
+def _no_answer(error: Exception, start: str, region: str) -> MountError:
+    kind = type(error).__name__
+    if isinstance(error, NoCredentialsError):
+        return AuthenticationFailed(f"{start}there are no credentials for this call.")
+    if isinstance(error, SSLError):
+        hint = "The TLS connection failed: check --ca-bundle, and the proxy."
+    else:
+        hint = f"Check the way to AWS in {region}: DNS, proxy (HTTPS_PROXY), VPC endpoints, network policy."
+    return BackendUnavailable(f"{start}no answer ({kind}).", hint=hint)

@@ -1,0 +1,97 @@
+"""AWS Systems Manager Parameter Store: GetParameters, ten names a call."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sscsi_provider_aws.clients import Clients
+from sscsi_provider_aws.errors import Asked, object_error
+from sscsi_shared.deadline import Deadline
+from sscsi_shared.errors import BackendUnavailable, ObjectError, ObjectNotFound, clip
+from sscsi_shared.fetch import fetch_each
+from sscsi_shared.mount import Read
+from sscsi_shared.secret import SecretBytes
+
+BATCH: Final = 10
+"""The most names that one GetParameters takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter to read.
+
+    Attributes:
+        name: name or ARN.
+        selector: version number or label; empty = the latest.
+    """
+
+    name: str
+    selector: str = ""
+
+    @property
+    def reference(self) -> str:
+        """As GetParameters wants it: `name:selector`."""
+        return f"{self.name}:{self.selector}" if self.selector else self.name
+
+
+def batches(parameters: Iterable[Parameter]) -> list[tuple[Parameter, ...]]:
+    """Calls of ten at most, in order. No call asks for one name twice: the answers could not be told apart by name."""
+    found: list[dict[str, Parameter]] = []
+    for parameter in dict.fromkeys(parameters):
+        for batch in found:
+            if len(batch) < BATCH and parameter.name not in batch:
+                batch[parameter.name] = parameter
+                break
+        else:
+            found.append({parameter.name: parameter})
+    return [tuple(batch.values()) for batch in found]
+
+
+def fetch_parameters(
+    clients: Clients, region: str, role: str, parameters: Sequence[Parameter], deadline: Deadline
+) -> Mapping[Parameter, Read | ObjectError]:
+    """Read parameters, decrypted, batches in parallel, with the credentials of the context.
+
+    Raises:
+        AuthenticationFailed: the credentials were refused.
+    """
+
+    def read(batch: tuple[Parameter, ...], deadline: Deadline) -> Mapping[Parameter, Read | ObjectError]:
+        del deadline  # see auth.py
+        try:
+            answer = clients.get("ssm", region).get_parameters(
+                Names=[parameter.reference for parameter in batch], WithDecryption=True
+            )
+        except (ClientError, BotoCoreError) as error:
+            names = ", ".join(clip(parameter.reference, 128) for parameter in batch)
+            asked = Asked(f"Failed fetching parameters: {names}", region, role, "ssm:GetParameters", names)
+            raise object_error(error, asked) from error
+        return match(batch, answer, region)
+
+    found: dict[Parameter, Read | ObjectError] = {}
+    for batch, outcome in fetch_each(read, batches(parameters), deadline).items():
+        found |= dict.fromkeys(batch, outcome) if isinstance(outcome, ObjectError) else outcome
+    return found
+
+
+def match(batch: Sequence[Parameter], answer: Mapping[str, Any], region: str) -> Mapping[Parameter, Read | ObjectError]:
+    """Tell which answer is whose, by name or ARN; an answer that nobody asked for is left out."""
+    answers = {key: entry for entry in answer.get("Parameters", ()) for key in (entry.get("ARN"), entry.get("Name"))}
+    invalid = set(answer.get("InvalidParameters", ()))
+    found: dict[Parameter, Read | ObjectError] = {}
+    for parameter in batch:
+        entry = answers.get(parameter.name)
+        if entry is not None:
+            found[parameter] = Read(SecretBytes(str(entry["Value"]).encode()), str(entry["Version"]))
+        elif parameter.reference in invalid or parameter.name in invalid:
+            found[parameter] = ObjectNotFound(
+                f"400: {region}: invalid parameters: {clip(parameter.reference, 256)}.",
+                hint="There is no such parameter, version or label in this account and region.",
+            )
+        else:
+            found[parameter] = BackendUnavailable(
+                f"{region}: Failed fetching parameters: the answer does not hold {clip(parameter.reference, 256)}."
+            )
+    return found
