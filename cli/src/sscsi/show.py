@@ -1,0 +1,204 @@
+"""What the demo shows, step by step; each step proves what it says or raises."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+from google.protobuf import json_format
+
+from sscsi import stage as scene
+from sscsi.kubelet import ask_provider, mount_request
+from sscsi.mount import read_versions, read_volume
+from sscsi.output import Console, Entry, tree
+from sscsi.stage import Stage
+from sscsi_shared.manifests import parse_manifests
+
+_ROTATED: Final = "n3w-And-Rot4ted!"
+_WAIT_SECONDS: Final = 15.0
+
+
+class NotShown(Exception):
+    """A step did not prove what it says."""
+
+
+def expect(true: bool, otherwise: str) -> None:
+    """Go on only if it is true.
+
+    Raises:
+        NotShown: it is not.
+    """
+    if not true:
+        raise NotShown(otherwise)
+
+
+def whole(stage: Stage, console: Console) -> None:
+    """Mount, read, rotate, fail with a good message, unmount, prove that nothing is left."""
+    console.step("Daemons: provider and driver, each on its unix socket")
+    for daemon in (stage.provider, stage.driver):
+        expect(daemon.socket.stat().st_mode & 0o777 == 0o600, f"{daemon.socket} is not mode 0600")
+        console.note(f"{daemon.module:<20} pid {daemon.pid}  {daemon.socket}")
+
+    volume = stage.volume()
+    console.step(
+        f"kubelet publishes a volume: class {volume.namespace}/{volume.class_name}, account {volume.service_account}"
+    )
+    with stage.kubelet() as kubelet:
+        target = kubelet.publish(volume)
+        console.note(tree(read_volume(target, reveal=True), read_versions(stage.status, volume)))
+        console.note("(the value is the article's public sample; `sscsi mount` shows contents only with --reveal)")
+        expect((target / "password").read_text() == scene.VALUE, "the file does not hold the secret")
+        expect(os.path.ismount(target), "the volume is no mount")
+        console.done(f"on a tmpfs: {_options(target)}")
+
+        console.step("The secret changes in AWS; the driver asks again every second")
+        _rotate(stage, target, console)
+        console.note(tree(read_volume(target, reveal=True), read_versions(stage.status, volume)))
+
+        console.step("Something is wrong: the role loses its right")
+        _denied(stage, kubelet, console)
+
+        console.step("kubelet unpublishes the volume")
+        kubelet.unpublish(volume)
+        expect(not target.exists(), f"{target} is still there")
+        expect(str(target) not in Path("/proc/self/mountinfo").read_text(), "the mount is still there")
+        console.done("no mount, no directory")
+        kubelet.unpublish(volume)
+        console.done("unpublishing again is no error")
+    _nothing_leaked(stage, console)
+    _calls(stage, console)
+
+
+def without_mount(stage: Stage, console: Console) -> None:
+    """What can be shown where nobody may mount: the provider's own answer."""
+    console.step("The provider's daemon, on its unix socket")
+    console.note(f"{stage.provider.module:<20} pid {stage.provider.pid}  {stage.provider.socket}")
+    volume = stage.volume()
+    console.step(f"Mount is asked of the provider itself: class {volume.namespace}/{volume.class_name}")
+    answer = ask_provider(stage.provider.socket, _request(stage, volume), timeout=30)
+    files = [Entry(file.path, file.mode, len(file.contents), file.contents.decode()) for file in answer.files]
+    console.note(tree(files, {version.id: version.version for version in answer.object_version}))
+    expect([file.text for file in files] == [scene.VALUE], "the answer does not hold the secret")
+    console.skipped("driver, tmpfs, rotation and unmount: they need root, or the right to make a user namespace")
+    _nothing_leaked(stage, console)
+    _calls(stage, console)
+
+
+def stay(stage: Stage, console: Console) -> int:
+    """Keep the provider for grpcurl; print what the second terminal needs."""
+    path = stage.folder / "mount.json"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(json_format.MessageToDict(_request(stage, stage.volume()))), encoding="utf-8")
+    console.line("The provider runs, with local backends. In another terminal:\n")
+    console.line(f"  export SOCKET={stage.provider.socket}")
+    console.line(f"  export REQUEST={path}\n")
+    console.line("Ctrl-C ends it.")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    stop.wait()
+    return 0
+
+
+def _request(stage: Stage, volume: Any) -> Any:
+    text = (stage.objects / "secretproviderclass.yaml").read_text(encoding="utf-8")
+    of_class = next(one for one in parse_manifests(text, "secretproviderclass.yaml") if one.name == scene.CLASS)
+    return mount_request(volume, of_class.body["spec"]["parameters"], stage.kubelet_root)
+
+
+def _rotate(stage: Stage, target: Path, console: Console) -> None:
+    """Change the secret while a reader reads all the time: it sees the old value or the new one, nothing else."""
+    seen: list[str] = []
+    stop = threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            try:
+                value = (target / "password").read_text()
+            except OSError as error:
+                value = f"({error.strerror})"
+            if not seen or seen[-1] != value:
+                seen.append(value)
+
+    reader = threading.Thread(target=read)
+    before = (target / "..data").readlink()
+    reader.start()
+    try:
+        stage.aws.put_secret(scene.SECRET, _ROTATED)
+        began = time.monotonic()
+        _until(lambda: bool(seen) and seen[-1] == _ROTATED, "the file did not change")
+        took = time.monotonic() - began
+    finally:
+        stop.set()
+        reader.join()
+    expect(seen == [scene.VALUE, _ROTATED], f"a reader saw {len(seen)} different things")
+    after = (target / "..data").readlink()
+    expect(before != after, "..data was not swapped")
+    console.done(f"new content after {took:.1f} s; a reader in between saw the old value, then the new, nothing else")
+    console.note(f"..data -> {before}\n..data -> {after}")
+
+
+def _denied(stage: Stage, kubelet: Any, console: Console) -> None:
+    stage.aws.deny(scene.ROLE, "secretsmanager.GetSecretValue")
+    volume = stage.volume(pod="second-pod")
+    try:
+        kubelet.publish(volume)
+    except grpc.RpcError as error:
+        told: Any = error
+        expect(told.code() is grpc.StatusCode.PERMISSION_DENIED, f"the code is {told.code()}")
+        expect("secretsmanager:GetSecretValue" in told.details(), "the message does not name the missing right")
+        console.note(f"kubectl describe pod would say:\n{_wrapped(told.details())}")
+    else:
+        raise NotShown("a role without the right got the secret")
+    expect(not volume.target(stage.kubelet_root).exists(), "the failed mount left something behind")
+    console.done("nothing is left of the failed mount")
+    stage.aws.allow(scene.ROLE, "secretsmanager.GetSecretValue")
+    target = kubelet.publish(volume)
+    expect((target / "password").read_text() == _ROTATED, "the retry did not fill the volume")
+    console.done("the right is back: the retry fills the volume")
+    kubelet.unpublish(volume)
+
+
+def _nothing_leaked(stage: Stage, console: Console) -> None:
+    console.step("Nothing is left to read")
+    hidden = [scene.VALUE, _ROTATED, next(iter(stage.tokens().values())).reveal().split(".")[0]]
+    files = [path for path in stage.folder.rglob("*") if path.is_file() and path.name != "provider-token"]
+    for path in files:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        expect(not any(word in text for word in hidden), f"{path} holds a secret or a token")
+    console.done(f"no secret and no token in {len(files)} files, the daemons' logs among them")
+
+
+def _calls(stage: Stage, console: Console) -> None:
+    console.step("What it cost")
+    for name, count in sorted((stage.aws.calls + stage.kubernetes.calls).items()):
+        console.note(f"{count:>4}  {name}")
+
+
+def _until(true: Callable[[], bool], otherwise: str) -> None:
+    ends = time.monotonic() + _WAIT_SECONDS
+    while not true():
+        expect(time.monotonic() < ends, otherwise)
+        time.sleep(0.01)
+
+
+def _options(target: Path) -> str:
+    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+        fields = line.split()
+        if fields[4] == str(target):
+            return f"{fields[5]},{fields[-1]}"
+    raise NotShown("the mount is not in mountinfo")
+
+
+def _wrapped(text: str, width: int = 100) -> str:
+    lines = [""]
+    for word in text.split():
+        if len(lines[-1]) + len(word) >= width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return "\n".join(f"  {line}" for line in lines)
