@@ -24,6 +24,9 @@ from typing import ClassVar, Final
 MAX_MESSAGE_BYTES: Final = 2048
 """Longer status texts break the HTTP/2 stream in some gRPC stacks (measured)."""
 MAX_NAMED_OBJECTS: Final = 10
+_MAX_ONE_OF_MANY_BYTES: Final = 800
+_ROOM_BYTES: Final = 200
+"""Left for the words of the driver that come before."""
 MAX_FOREIGN_TEXT_BYTES: Final = 512
 """How much of a backend's own error text is shown."""
 
@@ -159,10 +162,13 @@ class MountFailed(MountError):
 
     def __init__(self, failures: Sequence[MountError]) -> None:
         self.failures = tuple(failures)
-        named = [str(failure) for failure in self.failures[:MAX_NAMED_OBJECTS]]
-        text = f"{len(self.failures)} objects failed. " + " ".join(f"[{n}] {t}" for n, t in enumerate(named, start=1))
-        if more := len(self.failures) - len(named):
-            text += f" and {more} more"
+        text = f"{len(self.failures)} objects failed."
+        for number, failure in enumerate(self.failures, start=1):
+            told = f" [{number}] {clip(str(failure), _MAX_ONE_OF_MANY_BYTES)}"
+            if number > MAX_NAMED_OBJECTS or len((text + told).encode()) > MAX_MESSAGE_BYTES - _ROOM_BYTES:
+                text += f" and {len(self.failures) - number + 1} more"
+                break
+            text += told
         waits = [failure.retry_after for failure in self.failures if failure.retry_after is not None]
         super().__init__(text, retry_after=max(waits, default=None))
 

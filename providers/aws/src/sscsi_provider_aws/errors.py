@@ -128,7 +128,7 @@ def outcome_of(answer: Mapping[str, Any] | None, exception: Exception | None) ->
 
 
 def _said(error: ClientError) -> tuple[str, str, int, str]:
-    """Code, sentence, status and request id (in parentheses, with a blank before it) of AWS's answer."""
+    """Code, sentence, status and request id (a sentence, with a blank before it) of AWS's answer."""
     answer: Mapping[str, Any] = error.response
     said = answer.get("Error", {})
     code = clip(str(said.get("Code", "Unknown")), 64)
@@ -139,7 +139,7 @@ def _said(error: ClientError) -> tuple[str, str, int, str]:
         code,
         f"{code}: {message}." if message else f"{code}.",
         int(metadata.get("HTTPStatusCode", 0)),
-        f" (request {clip(request, 64)})" if request else "",
+        f" AWS request id {clip(request, 64)}." if request else "",
     )
 
 

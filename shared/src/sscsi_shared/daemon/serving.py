@@ -24,6 +24,14 @@ log = logging.getLogger(__name__)
 
 EXTRA_THREADS: Final = 8
 """Beyond the slots for long calls, so that health and cheap calls always have a thread."""
+MAX_REQUEST_BYTES: Final = 16 << 20
+SERVER_OPTIONS: Final = (
+    ("grpc.max_send_message_length", -1),
+    # gRPC refuses a larger request by itself, and as RESOURCE_EXHAUSTED: our own bounds come before.
+    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
+    ("grpc.so_reuseport", 0),
+)
+"""No `maximum_concurrent_rpcs`: it answers RESOURCE_EXHAUSTED, which kubelet takes for unfinished."""
 _LOOK_SECONDS: Final = 1.0
 _M_ARENA_MAX: Final = -8
 _ARENAS: Final = 2
@@ -111,7 +119,7 @@ class SocketServer:
     def _build(self) -> grpc.Server:
         server = grpc.server(
             ThreadPoolExecutor(self._service.slots + EXTRA_THREADS, thread_name_prefix="rpc"),
-            options=[("grpc.max_send_message_length", -1), ("grpc.so_reuseport", 0)],
+            options=SERVER_OPTIONS,
         )
         self._service.register(server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)

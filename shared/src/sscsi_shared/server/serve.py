@@ -14,7 +14,8 @@ from sscsi_shared.daemon.options import COMMON, VERSION, DaemonOptions
 from sscsi_shared.daemon.serving import Service, serve
 from sscsi_shared.pipeline import Pipeline
 from sscsi_shared.provider import Provider
-from sscsi_shared.server.servicer import SLOTS, ProviderServicer
+from sscsi_shared.render import MAX_RESULT_BYTES
+from sscsi_shared.server.servicer import ProviderServicer
 from sscsi_shared.v1alpha1 import provider_pb2, provider_pb2_grpc
 
 SERVICE_NAME: Final = provider_pb2.DESCRIPTOR.services_by_name["CSIDriverProvider"].full_name
@@ -25,6 +26,9 @@ PROVIDER_VOLUME: Final = Flag(
 OBJECTS: Final = Flag("objects", "", "Read service accounts, pods and nodes from this folder of YAML.", str)
 KUBE_API_URL: Final = Flag("kube-api-url", "", "API server; by default the one of the cluster we run in.", str)
 KUBE_TOKEN_FILE: Final = Flag("kube-token-file", "", "File with our token for --kube-api-url.", str)
+MAX_RESPONSE: Final = Flag(
+    "max-response-bytes", MAX_RESULT_BYTES, "The most that an answer may come to; the driver has its own limit.", int
+)
 KUBE_CA_FILE: Final = Flag("kube-ca-file", "", "PEM file with the API server's authority.", str)
 
 PROVIDER_FLAGS: Final[tuple[Flag[Any], ...]] = (
@@ -33,6 +37,7 @@ PROVIDER_FLAGS: Final[tuple[Flag[Any], ...]] = (
     KUBE_API_URL,
     KUBE_TOKEN_FILE,
     KUBE_CA_FILE,
+    MAX_RESPONSE,
     *COMMON,
 )
 
@@ -45,11 +50,13 @@ class ProviderOptions:
         folder: of the sockets.
         daemon: of any daemon.
         cluster: where service accounts come from.
+        max_response_bytes: the most that an answer may come to.
     """
 
     folder: Path
     daemon: DaemonOptions
     cluster: Cluster
+    max_response_bytes: int = MAX_RESULT_BYTES
 
 
 def parse_options(
@@ -68,7 +75,9 @@ def parse_options(
     if values[VERSION]:
         print(version)  # noqa: T201
         raise SystemExit(0)
-    options = ProviderOptions(Path(values[PROVIDER_VOLUME]), DaemonOptions.of(values), _cluster(values, environ))
+    options = ProviderOptions(
+        Path(values[PROVIDER_VOLUME]), DaemonOptions.of(values), _cluster(values, environ), values[MAX_RESPONSE]
+    )
     return values, options
 
 
@@ -77,16 +86,19 @@ def serve_provider(
 ) -> None:
     """Serve a provider on `<folder>/<provider.name>.sock` until SIGTERM; does not return."""
     servicer = ProviderServicer(
-        Pipeline(provider, options.cluster), runtime_name, version, observe=metrics.observe_mount
+        Pipeline(provider, options.cluster, max_bytes=options.max_response_bytes),
+        runtime_name,
+        version,
+        observe=metrics.observe_mount,
     )
     serve(
         Service(
             name=runtime_name,
             version=version,
             socket=options.folder / f"{provider.name}.sock",
-            register=lambda server: provider_pb2_grpc.add_CSIDriverProviderServicer_to_server(servicer, server),
+            register=lambda server: provider_pb2_grpc.add_CSIDriverProviderServicer_to_server(servicer, server),  # type: ignore[no-untyped-call]
             services=(SERVICE_NAME,),
-            slots=SLOTS,
+            slots=servicer.long_calls,
         ),
         options.daemon,
     )

@@ -33,14 +33,6 @@ MAX_RETRY_AFTER_SECONDS: Final = 3600
 MAX_CAUSES: Final = 5
 MAX_FRAMES: Final = -20
 """The innermost frames of each exception that are logged."""
-MAX_REQUEST_BYTES: Final = 16 << 20
-SERVER_OPTIONS: Final = (
-    ("grpc.max_send_message_length", -1),
-    # gRPC refuses a larger request by itself, and as RESOURCE_EXHAUSTED: ours, from 4 MiB on, comes before.
-    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
-    ("grpc.so_reuseport", 0),
-)
-"""For the server of a ProviderServicer. No `maximum_concurrent_rpcs`: it answers RESOURCE_EXHAUSTED."""
 
 STATUS: Final = {
     "InvalidParameters": grpc.StatusCode.INVALID_ARGUMENT,

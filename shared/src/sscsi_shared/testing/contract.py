@@ -69,7 +69,7 @@ HOSTILE_PATHS: Final = [
 
 @contextlib.contextmanager
 def calling(stage: Stage) -> Iterator[Caller]:
-    """Serve the stage's provider and call it; in the end nothing secret may stand in any status, log record or metric."""
+    """Serve the stage's provider and call it; in the end no secret may stand in any status, log record or metric."""
     observed: list[str] = []
     servicer = ProviderServicer(
         Pipeline(stage.provider, stage.cluster, max_bytes=MAX_BYTES),

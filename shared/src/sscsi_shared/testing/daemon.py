@@ -9,7 +9,8 @@ from pathlib import Path
 
 import grpc
 
-from sscsi_shared.server.servicer import SERVER_OPTIONS, ProviderServicer
+from sscsi_shared.daemon.serving import SERVER_OPTIONS
+from sscsi_shared.server.servicer import ProviderServicer
 from sscsi_shared.v1alpha1 import provider_pb2_grpc
 
 

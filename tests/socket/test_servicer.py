@@ -1,0 +1,388 @@
+"""The provider contract over a real unix socket: codes, texts, deadlines, slots."""
+
+import json
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import grpc
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sscsi_shared.deadline import Deadline
+from sscsi_shared.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    BackendThrottled,
+    BackendUnavailable,
+    InvalidParameters,
+    MountError,
+    MountFailed,
+    ObjectNotFound,
+    ObjectUnusable,
+    OutOfTime,
+    Overloaded,
+)
+from sscsi_shared.mount import MountInput, MountResult, ObjectVersion, SecretFile
+from sscsi_shared.secret import SecretBytes
+from sscsi_shared.server.servicer import ProviderServicer, status_of
+from sscsi_shared.testing.caller import FORBIDDEN
+from sscsi_shared.testing.daemon import dialled, serving
+from sscsi_shared.v1alpha1 import provider_pb2 as pb
+from sscsi_shared.v1alpha1 import provider_pb2_grpc
+
+Code = grpc.StatusCode
+
+ATTRIBUTES = json.dumps({"csi.storage.k8s.io/pod.namespace": "shop", "csi.storage.k8s.io/pod.name": "web-0"})
+RESULT = MountResult((SecretFile("db", 0o400, SecretBytes(b"canary\\x00\\xff")),), (ObjectVersion("db", "v1"),))
+
+
+class Scripted:
+    """Mounts as told."""
+
+    def __init__(self) -> None:
+        self.answer: Callable[[MountInput, Deadline], MountResult] = lambda mount, deadline: RESULT
+
+    def mount(self, mount: MountInput, deadline: Deadline) -> MountResult:
+        return self.answer(mount, deadline)
+
+    def fail(self, error: BaseException) -> None:
+        def answer(mount: MountInput, deadline: Deadline) -> MountResult:
+            raise error
+
+        self.answer = answer
+
+
+class Rig:
+    def __init__(self, stack: ExitStack, **options: Any) -> None:
+        self.mounter = Scripted()
+        self.observed: list[tuple[str, float]] = []
+        self.servicer = ProviderServicer(
+            self.mounter, "sscsi-provider-test", "1.2.3", **{"observe": self._observe} | options
+        )
+        channel = stack.enter_context(dialled(stack.enter_context(serving(self.servicer))))
+        self.stub = provider_pb2_grpc.CSIDriverProviderStub(channel)  # type: ignore[no-untyped-call]
+
+    def _observe(self, reason: str, seconds: float) -> None:
+        self.observed.append((reason, seconds))
+
+    def mount(self, timeout: float | None = 20, attributes: str = ATTRIBUTES, **fields: Any) -> pb.MountResponse:
+        request = pb.MountRequest(attributes=attributes, secrets="null", permission="420", target_path="/t", **fields)
+        response: pb.MountResponse = self.stub.Mount(request, timeout=timeout)
+        return response
+
+    def refused(self, timeout: float | None = 20, **fields: Any) -> tuple[grpc.StatusCode, str, dict[str, str]]:
+        with pytest.raises(grpc.RpcError) as caught:
+            self.mount(timeout, **fields)
+        call = caught.value
+        assert isinstance(call, grpc.Call)
+        metadata = {key: str(value) for key, value in call.trailing_metadata() or ()}
+        return call.code(), call.details() or "", metadata
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def rig(stack: ExitStack) -> Rig:
+    return Rig(stack)
+
+
+def test_version_whatever_is_asked(rig: Rig) -> None:
+    for version in ("v1alpha1", "", "v9"):
+        answer = rig.stub.Version(pb.VersionRequest(version=version), timeout=20)
+        assert answer == pb.VersionResponse(
+            version="v1alpha1", runtime_name="sscsi-provider-test", runtime_version="1.2.3"
+        )
+
+
+def test_a_volume_on_the_wire(rig: Rig) -> None:
+    seen: list[MountInput] = []
+
+    def answer(mount: MountInput, deadline: Deadline) -> MountResult:
+        seen.append(mount)
+        return RESULT
+
+    rig.mounter.answer = answer
+    response = rig.mount(current_object_version=[pb.ObjectVersion(id="db", version="v0")])
+    assert response == pb.MountResponse(
+        object_version=[pb.ObjectVersion(id="db", version="v1")],
+        files=[pb.File(path="db", mode=0o400, contents=b"canary\\x00\\xff")],
+    )
+    assert (seen[0].pod.name, seen[0].target_path, seen[0].current_versions) == ("web-0", "/t", {"db": "v0"})
+    assert [reason for reason, _ in rig.observed] == ["OK"]
+    assert rig.observed[0][1] >= 0
+
+
+PASSING = [BackendThrottled, BackendUnavailable, OutOfTime, Overloaded]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InvalidParameters("m"), Code.INVALID_ARGUMENT),
+        (AuthenticationFailed("m"), Code.UNAUTHENTICATED),
+        (AccessDenied("m"), Code.PERMISSION_DENIED),
+        (ObjectNotFound("m"), Code.NOT_FOUND),
+        (ObjectUnusable("m"), Code.FAILED_PRECONDITION),
+        *((kind("m"), Code.UNKNOWN) for kind in PASSING),
+        (MountFailed([ObjectNotFound("a"), ObjectNotFound("b")]), Code.NOT_FOUND),
+        (MountFailed([ObjectNotFound("a"), AccessDenied("b")]), Code.FAILED_PRECONDITION),
+        (MountFailed([ObjectNotFound("a"), AccessDenied("b"), OutOfTime("c")]), Code.UNKNOWN),
+        (MountFailed([MountFailed([OutOfTime("a")]), AccessDenied("b")]), Code.UNKNOWN),
+    ],
+    ids=range(13),
+)
+def test_each_reason_has_its_status(rig: Rig, error: MountError, code: grpc.StatusCode) -> None:
+    rig.mounter.fail(error)
+    assert rig.refused() == (code, str(error), {"sscsi-reason": error.reason})
+    assert [reason for reason, _ in rig.observed] == [error.reason]
+
+
+class Unheard(MountError):
+    """A kind that the table does not know: a third party's."""
+
+    reason = "Unheard"
+
+
+class UnheardOf(AccessDenied):
+    """A third party's own kind of a known one."""
+
+    reason = "SealedVault"
+
+
+def test_kinds_of_third_parties() -> None:
+    assert status_of(Unheard("m")) is Code.FAILED_PRECONDITION
+    assert status_of(UnheardOf("m")) is Code.PERMISSION_DENIED
+
+
+def every_kind(kind: type[MountError]) -> Iterator[type[MountError]]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from every_kind(below)
+
+
+def test_no_kind_has_a_forbidden_status() -> None:
+    for kind in every_kind(MountError):
+        if kind is not MountFailed and kind.__module__ in {"sscsi_shared.errors", __name__}:
+            assert status_of(kind("m")) not in FORBIDDEN
+            assert status_of(MountFailed([kind("m")] * 2)) not in FORBIDDEN
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sent"), [(2.1, "3"), (0, "0"), (1e9, "3600"), (float("inf"), "3600"), (-1, None), (float("nan"), None)]
+)
+def test_how_long_to_wait(rig: Rig, seconds: float, sent: str | None) -> None:
+    rig.mounter.fail(BackendThrottled("m", retry_after=seconds))
+    assert rig.refused()[2].get("sscsi-retry-after") == sent
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("two\nlines\tand\r\nmore", "two lines and more"),
+        ("nul \0 bell \x07 escape \x1b[31m", "nul \ufffd bell \ufffd escape \ufffd[31m"),
+        ("percent %41 %", "percent %41 %"),
+        ("x" * 60_000, "x" * 2045 + "…"),
+        ("€" * 3000, "€" * 681 + "…"),
+        ("😀" * 3000, "😀" * 511 + "…"),
+        ("half \ud800 pair", "half \ufffd pair"),
+    ],
+    ids=range(7),
+)
+def test_a_text_arrives_on_one_line_cut_and_whole(rig: Rig, text: str, shown: str) -> None:
+    rig.mounter.fail(AccessDenied(text))
+    code, details, metadata = rig.refused()
+    assert (code, metadata) == (Code.PERMISSION_DENIED, {"sscsi-reason": "AccessDenied"})
+    assert details == shown
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(st.characters(), max_size=3000))
+def test_any_text_arrives(text: str) -> None:
+    with ExitStack() as stack:
+        rig = Rig(stack)
+        rig.mounter.fail(ObjectNotFound(text))
+        code, details, metadata = rig.refused()
+    assert (code, metadata) == (Code.NOT_FOUND, {"sscsi-reason": "ObjectNotFound"})
+    assert len(details.encode()) <= 2048
+    assert details.isprintable()
+
+
+class Panic(BaseException):
+    """What a Rust extension throws."""
+
+
+@pytest.mark.parametrize("kind", [ZeroDivisionError, KeyError, MemoryError, RecursionError, SystemExit, Panic])
+def test_a_mistake_of_ours_is_an_incident(
+    rig: Rig, caplog: pytest.LogCaptureFixture, kind: type[BaseException]
+) -> None:
+    secret = "canary"[::-1]  # turned round, since source lines are logged
+
+    def answer(mount: MountInput, deadline: Deadline) -> MountResult:
+        try:
+            int(secret)
+        except ValueError as error:
+            raise kind(secret) from error
+        return RESULT
+
+    rig.mounter.answer = answer
+    code, text, metadata = rig.refused()
+    assert (code, metadata) == (Code.INTERNAL, {"sscsi-reason": "Internal"})
+    found = re.search(r"incident ([0-9a-f]{12})\.$", text)
+    assert found
+    assert len(caplog.records) == 1
+    logged = caplog.records[0].getMessage()
+    for word in (found[1], kind.__qualname__, "builtins.ValueError", "test_servicer.py", "shop/web-0"):
+        assert word in logged
+    assert secret not in caplog.text + text
+    assert [reason for reason, _ in rig.observed] == ["Internal"]
+    rig.mounter.answer = lambda mount, deadline: RESULT
+    assert rig.mount().files, "and life goes on"
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        MountResult((SecretFile("\ud800", 0o400, SecretBytes(b"")),), ()),
+        MountResult((SecretFile("a", 1 << 40, SecretBytes(b"")),), ()),
+        None,
+    ],
+    ids=["path", "mode", "none"],
+)
+def test_an_answer_that_has_no_wire_form_is_an_incident(rig: Rig, result: Any) -> None:
+    rig.mounter.answer = lambda mount, deadline: result
+    assert rig.refused()[0] is Code.INTERNAL
+
+
+def test_a_broken_counter_fails_no_mount(stack: ExitStack, caplog: pytest.LogCaptureFixture) -> None:
+    def observe(reason: str, seconds: float) -> None:
+        raise ZeroDivisionError("canary")
+
+    rig = Rig(stack, observe=observe)
+    assert rig.mount().files
+    rig.mounter.fail(ObjectNotFound("gone"))
+    assert rig.refused()[:2] == (Code.NOT_FOUND, "gone")
+    assert "a mount could not be counted: ZeroDivisionError" in caplog.messages
+    assert "canary" not in caplog.text
+
+
+def test_one_line_in_the_log_for_a_failed_mount(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    rig.mounter.fail(AccessDenied("No.", hint="Ask\nthem."))
+    rig.refused()
+    assert caplog.messages == ["mount for shop/web-0 failed, AccessDenied: No. Ask them."]
+    assert vars(caplog.records[0])["reason"] == "AccessDenied"
+    caplog.clear()
+    rig.refused(attributes="{")
+    assert caplog.messages[0].startswith("mount for an unknown pod failed, InvalidParameters: ")
+
+
+@pytest.mark.parametrize(
+    ("timeout", "least", "most"), [(None, 99, 100), (200.0, 99, 100), (90.0, 85, 88), (10.0, 5, 8), (4.0, 1, 2.5)]
+)
+def test_our_deadline_comes_before_the_callers(rig: Rig, timeout: float | None, least: float, most: float) -> None:
+    seen: list[float] = []
+
+    def answer(mount: MountInput, deadline: Deadline) -> MountResult:
+        seen.append(deadline.remaining())
+        return RESULT
+
+    rig.mounter.answer = answer
+    rig.mount(timeout)
+    assert least <= seen[0] <= most
+
+
+def test_a_request_of_five_mebibytes_is_refused_by_us(rig: Rig) -> None:
+    attributes = json.dumps({"objects": "x" * (5 << 20)})
+    code, text, metadata = rig.refused(attributes=attributes)
+    assert (code, metadata) == (Code.INVALID_ARGUMENT, {"sscsi-reason": "InvalidParameters"})
+    assert "4 MiB" in text
+
+
+class Crowded(Rig):
+    """One slot, which is taken, until `release`; one place to wait."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        super().__init__(stack, slots=1, waiting=1)
+        self.release = threading.Event()
+        stack.callback(self.release.set)
+        self.entered = threading.Semaphore(0)
+
+        def answer(mount: MountInput, deadline: Deadline) -> MountResult:
+            self.entered.release()
+            self.release.wait(20)
+            return RESULT
+
+        self.mounter.answer = answer
+        self.holder = self.later()
+        assert self.entered.acquire(timeout=20)
+
+    def later(self, timeout: float = 20) -> "grpc.Future[pb.MountResponse]":
+        request = pb.MountRequest(attributes=ATTRIBUTES, secrets="null", permission="420", target_path="/t")
+        call: grpc.Future[pb.MountResponse] = self.stub.Mount.future(request, timeout=timeout)
+        return call
+
+
+def test_a_mount_without_a_slot_waits_and_then_runs(stack: ExitStack) -> None:
+    crowded = Crowded(stack)
+    waiter = crowded.later()
+    assert not crowded.entered.acquire(timeout=0.2)
+    crowded.release.set()
+    assert waiter.result(timeout=20).files
+    assert crowded.holder.result(timeout=20).files
+
+
+def test_a_mount_that_gets_no_slot_in_time_is_overloaded(stack: ExitStack) -> None:
+    crowded = Crowded(stack)
+    code, text, metadata = crowded.refused(timeout=1)
+    assert (code, metadata) == (Code.UNKNOWN, {"sscsi-reason": "Overloaded"})
+    assert text.startswith("The provider had no free slot for this mount in time.")
+
+
+def test_a_full_waiting_room_refuses_at_once_and_version_still_answers(stack: ExitStack) -> None:
+    crowded = Crowded(stack)
+    waiter = crowded.later()
+    while True:  # until the waiter sits in its room
+        code, text, metadata = crowded.refused(timeout=2)
+        assert (code, metadata["sscsi-reason"]) == (Code.UNKNOWN, "Overloaded")
+        if "too many mounts wait" in text:
+            break
+    assert crowded.stub.Version(pb.VersionRequest(), timeout=20).version == "v1alpha1"
+    crowded.release.set()
+    assert waiter.result(timeout=20).files
+
+
+def test_a_caller_that_leaves_gives_its_place_back(stack: ExitStack) -> None:
+    crowded = Crowded(stack)
+    for _ in range(3):
+        waiter = crowded.later()
+        assert not crowded.entered.acquire(timeout=0.1)
+        waiter.cancel()
+    while "no free slot" not in crowded.refused(timeout=1)[1]:
+        pass
+    left = [reason for reason, _ in crowded.observed]
+    assert set(left) == {"Overloaded"}
+    assert len(left) >= 4
+
+
+def test_a_failed_mount_gives_its_slot_back(stack: ExitStack) -> None:
+    rig = Rig(stack, slots=1, waiting=0)
+    for error in (ObjectNotFound("gone"), ZeroDivisionError(), SystemExit(1)):
+        rig.mounter.fail(error)
+        assert rig.refused()[0] in {Code.NOT_FOUND, Code.INTERNAL}
+    rig.mounter.answer = lambda mount, deadline: RESULT
+    assert rig.mount().files
+
+
+def test_the_server_has_a_thread_for_every_long_call_and_more() -> None:
+    servicer = ProviderServicer(Scripted(), "name", "1", slots=3, waiting=4)
+    assert servicer.long_calls == 7
+    assert servicer.threads > 7
