@@ -61,20 +61,24 @@ class Daemon:
         """
         from sscsi_shared.daemon.socket import is_live
 
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-                self._command, env=self._environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+        self.launch()
         ends = time.monotonic() + _START_SECONDS
         while not is_live(self.socket):
-            if self._process.poll() is not None or time.monotonic() > ends:
+            if not self._lives() or time.monotonic() > ends:
                 self.kill()
                 raise RuntimeError(f"{self.module} did not start:\n{self.tail()}")
             time.sleep(0.02)
 
+    def launch(self) -> None:
+        """Start it, and don't wait."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
+                self._command, env=self._environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
     def stop(self) -> None:
         """SIGTERM, and wait; SIGKILL if that does not help."""
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None and self._lives():
             self._process.send_signal(signal.SIGTERM)
             try:
                 self._process.wait(_STOP_SECONDS)
@@ -86,6 +90,9 @@ class Daemon:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+    def _lives(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def tail(self, lines: int = 12) -> str:
         """The last lines of its log."""

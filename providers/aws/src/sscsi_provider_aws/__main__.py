@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 from sscsi_provider_aws.clients import Endpoints
@@ -43,11 +44,11 @@ def main() -> None:
     )
     if not values[WRITES]:
         sys.exit("--driver-writes-secrets=false is not supported by this version: the driver writes the files")
-    everywhere = os.environ.get("AWS_ENDPOINT_URL", "")
+    everywhere, bundle = os.environ.get("AWS_ENDPOINT_URL", ""), os.environ.get("AWS_CA_BUNDLE", "")
     provider = AwsProvider(
         endpoints=Endpoints(values[STS] or everywhere, values[SECRETS] or everywhere, values[SSM] or everywhere),
         region=values[REGION],
-        ca_bundle=options.daemon.ca_bundle,
+        ca_bundle=options.daemon.ca_bundle or (Path(bundle) if bundle else None),
         app_id=f"{RUNTIME_NAME}-{values[ADDON] or VERSION}",
     )
     serve_provider(provider, options, runtime_name=RUNTIME_NAME, version=VERSION)

@@ -11,7 +11,7 @@ LOG_FORMAT: Final = Flag("log-format", "json", "Form of the log lines: json or t
 METRICS_ADDR: Final = Flag(
     "metrics-addr", "", "Serve /metrics, /healthz and /readyz there: host:port or :port. Empty = off.", str
 )
-CA_BUNDLE: Final = Flag("ca-bundle", "", "PEM file of the authorities that every client trusts.", str, "AWS_CA_BUNDLE")
+CA_BUNDLE: Final = Flag("ca-bundle", "", "PEM file of the authorities that every client trusts.", str)
 REFLECTION: Final = Flag("grpc-reflection", False, "Serve gRPC reflection, for grpcurl without a .proto file.", boolean)
 DRAIN: Final = Flag("drain", 20.0, "How long calls in progress may go on after SIGTERM.", duration)
 TAKEOVER: Final = Flag("takeover-wait", 30.0, "How long to wait for another process to leave the socket.", duration)
