@@ -33,6 +33,7 @@ class Daemon:
         self.module: Final = module
         self.socket: Final = socket
         self.log: Final = log
+        self.arguments: Final = tuple(arguments)
         self._command = [sys.executable, "-m", module, *arguments]
         self._environ = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ} | dict(environ or {})
         self._process: subprocess.Popen[bytes] | None = None

@@ -34,6 +34,7 @@ _SERVICES: Final = {"secretsmanager": "secretsmanager", "AmazonSSM": "ssm"}
 _SEED: Final = "AKIASEEDSEEDSEEDSEED"
 """The access key by which the emulator's owner puts secrets; its calls are not counted."""
 _MAX_BODY: Final = 1 << 20
+_MAX_HOLD_SECONDS: Final = 60.0
 
 Verify: TypeAlias = Callable[[str, str], Mapping[str, Any]]
 """(token, audience) -> claims; raises TokenExpired or TokenInvalid."""
@@ -71,8 +72,11 @@ class AwsEmulator:
         self.faults = Faults()
         self._lock = threading.Lock()
         self._trusts: dict[str, _Trust] = {}
-        self._denials: set[tuple[str, str]] = set()
+        self._denials: set[tuple[str, str, str]] = set()
+        self._gate = threading.Event()
+        self._gate.set()
         self._roles: dict[str, str] = {}
+        self._given: list[str] = []
         self._stack = ExitStack()
         self._stopped = threading.Event()
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -84,6 +88,7 @@ class AwsEmulator:
 
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
+        self._gate.set()
         self._stack.close()
         self._forget()
 
@@ -123,13 +128,26 @@ class AwsEmulator:
         """Withdraw that."""
         self._trusts.pop(role_arn, None)
 
-    def deny(self, role_arn: str, operation: str) -> None:
-        """Take a right away from a role: `secretsmanager.GetSecretValue`."""
-        self._denials.add((role_arn, operation))
+    def deny(self, role_arn: str, operation: str, name: str = "*") -> None:
+        """Take a right away from a role: `secretsmanager.GetSecretValue`, for one secret or all."""
+        self._denials.add((role_arn, operation, name))
 
-    def allow(self, role_arn: str, operation: str) -> None:
+    def allow(self, role_arn: str, operation: str, name: str = "*") -> None:
         """Give it back."""
-        self._denials.discard((role_arn, operation))
+        self._denials.discard((role_arn, operation, name))
+
+    def handed_out(self) -> tuple[str, ...]:
+        """The access keys, secret keys and session tokens that STS gave away; no log may hold one."""
+        with self._lock:
+            return tuple(self._given)
+
+    def hold(self) -> None:
+        """Answer nothing until `release`."""
+        self._gate.clear()
+
+    def release(self) -> None:
+        """Answer again, what waits first."""
+        self._gate.set()
 
     def _owner(self, service: str, region: str) -> Any:
         session: Any = boto3.Session(aws_access_key_id=_SEED, aws_secret_access_key="seed")  # noqa: S106
@@ -151,6 +169,7 @@ class AwsEmulator:
         with self._lock:
             self.calls[operation] += 1
         self._stopped.wait(self.latency_seconds)
+        self._gate.wait(_MAX_HOLD_SECONDS)
         if fault := self.faults.take(operation):
             if fault.status == 0:
                 environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
@@ -159,7 +178,7 @@ class AwsEmulator:
             return _refuse(refusal, operation, start_response)
         if operation == "sts.AssumeRoleWithWebIdentity":
             return self._assume(form, environ, start_response)
-        if (denied := self._denied(operation, key)) is not None:
+        if (denied := self._denied(operation, key, body)) is not None:
             return _refuse(denied, operation, start_response)
         return self._moto(environ, start_response)  # type: ignore[no-any-return]
 
@@ -173,9 +192,13 @@ class AwsEmulator:
         if refusal is not None:
             return _refuse(refusal, operation, start_response)
         answer = b"".join(self._moto(environ, start_response))
-        key = ElementTree.fromstring(answer).findtext(".//{*}AccessKeyId") or ""  # noqa: S314  # moto's own answer
+        parsed = ElementTree.fromstring(answer)  # noqa: S314  # moto's own answer
+        given = [
+            parsed.findtext(f".//{{*}}{name}") or "" for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")
+        ]
         with self._lock:
-            self._roles[key] = role
+            self._roles[given[0]] = role
+            self._given += given
         return [answer]
 
     def _distrusts(self, role: str, token: str) -> _Refusal | None:
@@ -193,13 +216,14 @@ class AwsEmulator:
             return _Refusal(400, "InvalidIdentityToken", str(error))
         return None if claims.get("sub") == trust.subject else refused
 
-    def _denied(self, operation: str, key: str) -> _Refusal | None:
+    def _denied(self, operation: str, key: str, body: bytes) -> _Refusal | None:
         role = self._roles.get(key)
         if role is None:
             return _Refusal(
                 400, "UnrecognizedClientException", "The security token included in the request is invalid."
             )
-        if (role, operation) not in self._denials:
+        asked = str(json.loads(body).get("SecretId", "*")) if body.startswith(b"{") else "*"
+        if not self._denials & {(role, operation, "*"), (role, operation, asked)}:
             return None
         who = role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/session"
         action = operation.replace(".", ":")

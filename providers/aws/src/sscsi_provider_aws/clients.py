@@ -4,6 +4,7 @@ No default chain of credentials exists here. A client signs with what the contex
 failure. Shared configuration files are never read.
 """
 
+import logging
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -117,6 +118,9 @@ class Clients:
     def __init__(
         self, endpoints: Endpoints, ca_bundle: Path | None, app_id: str, environ: Mapping[str, str] = os.environ
     ) -> None:
+        for name in ("botocore", "urllib3"):
+            # At debug they print requests and answers: tokens, keys, secrets.
+            logging.getLogger(name).setLevel(logging.INFO)
         self.endpoints: Final = endpoints
         self._ca_bundle = ca_bundle
         settings: Any = Config  # the stubs lag behind its settings
@@ -167,7 +171,8 @@ def _session() -> boto3.Session:
     core = botocore.session.Session()
     for variable in ("config_file", "credentials_file"):
         core.set_config_variable(variable, os.devnull)
-    core.set_config_variable("profile", None)
+    # The session itself takes None for "ask the environment"; its store takes it for "none".
+    core.get_component("config_store").set_config_variable("profile", None)
     core.register_component("credential_provider", CredentialResolver([_OnlyOurs()]))
     return boto3.Session(botocore_session=core)
 

@@ -1,0 +1,15 @@
+"""The contract suite on the AWS provider."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from aws_stage import AwsStage
+from sscsi_shared.testing.contract import ProviderContract
+
+
+class TestAwsProvider(ProviderContract):
+    @pytest.fixture
+    def stage(self) -> Iterator[AwsStage]:
+        with AwsStage() as stage:
+            yield stage

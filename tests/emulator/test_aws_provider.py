@@ -1,0 +1,244 @@
+"""The AWS provider through the pipeline: the real SDK against emulators."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sscsi_emulators.aws import REGION, AwsEmulator
+from sscsi_emulators.faults import Fault
+from sscsi_emulators.kubernetes import KubernetesEmulator
+from sscsi_provider_aws.clients import Endpoints
+from sscsi_provider_aws.provider import AwsProvider
+from sscsi_shared.cluster_api import ApiServerCluster
+from sscsi_shared.deadline import Deadline
+from sscsi_shared.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    BackendThrottled,
+    BackendUnavailable,
+    MountError,
+    MountFailed,
+    ObjectNotFound,
+    ObjectUnusable,
+    OutOfTime,
+)
+from sscsi_shared.mount import MountResult
+from sscsi_shared.parameters import read_mount
+from sscsi_shared.pipeline import Pipeline
+
+ROLE = "arn:aws:iam::123456789012:role/app"
+SM = "objectType: secretsmanager"
+CLUSTER = f"""
+apiVersion: v1
+kind: ServiceAccount
+metadata: {{name: app, namespace: ns, annotations: {{eks.amazonaws.com/role-arn: '{ROLE}'}}}}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {{name: plain, namespace: ns}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: pod, namespace: ns, uid: uid}}
+spec: {{nodeName: node-1, serviceAccountName: app}}
+---
+apiVersion: v1
+kind: Node
+metadata: {{name: node-1, labels: {{topology.kubernetes.io/region: {REGION}}}}}
+"""
+
+
+@dataclass
+class World:
+    aws: AwsEmulator
+    kubernetes: KubernetesEmulator
+    token_file: Path
+
+    def mount(
+        self, objects: str, *, region: str = REGION, account: str = "app", seconds: float = 20, **parameters: str
+    ) -> MountResult:
+        url = self.aws.url
+        provider = AwsProvider(endpoints=Endpoints(url, url, url), region=region, environ={"AWS_MAX_ATTEMPTS": "1"})
+        pipeline = Pipeline(provider, ApiServerCluster(self.kubernetes.url, token_file=self.token_file))
+        token = self.kubernetes.token("ns", account, "sts.amazonaws.com", "pod", "uid")
+        attributes = parameters | {
+            "objects": objects,
+            "csi.storage.k8s.io/pod.name": "pod",
+            "csi.storage.k8s.io/pod.namespace": "ns",
+            "csi.storage.k8s.io/pod.uid": "uid",
+            "csi.storage.k8s.io/serviceAccount.name": account,
+            "csi.storage.k8s.io/serviceAccount.tokens": json.dumps({"sts.amazonaws.com": {"token": token}}),
+        }
+        return pipeline.mount(read_mount(json.dumps(attributes), "null", "420", "/t", []), Deadline.after(seconds))
+
+    def files(self, objects: str, **parameters: Any) -> dict[str, bytes]:
+        return {file.path: file.contents.reveal() for file in self.mount(objects, **parameters).files}
+
+    def refusal(self, objects: str, **more: Any) -> MountError:
+        with pytest.raises(MountError) as caught:
+            self.mount(objects, **more)
+        return caught.value
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with AwsEmulator() as aws, KubernetesEmulator() as kubernetes:
+        kubernetes.apply(CLUSTER)
+        aws.trust(ROLE, kubernetes.verify, "system:serviceaccount:ns:app")
+        token_file = tmp_path / "token"
+        token_file.write_text(kubernetes.admin_token)
+        yield World(aws, kubernetes, token_file)
+
+
+def test_text_bytes_and_nothing(world: World) -> None:
+    version = world.aws.put_secret("text", "grün\n")
+    world.aws.put_secret("bytes", b"\x00\xff")
+    result = world.mount(f"- {{objectName: text, {SM}}}\n- {{objectName: bytes, {SM}}}")
+    assert [file.contents.reveal() for file in result.files] == ["grün\n".encode(), b"\x00\xff"]
+    assert (result.versions[0].id, result.versions[0].version) == ("text", version)
+
+
+def test_current_beside_previous(world: World) -> None:
+    first = world.aws.put_secret("db", "old")
+    world.aws.put_secret("db", "new")
+    objects = f"""
+- {{objectName: db, {SM}}}
+- {{objectName: db, {SM}, objectAlias: before, objectVersionLabel: AWSPREVIOUS}}
+- {{objectName: db, {SM}, objectAlias: pinned, objectVersion: {first}}}
+"""
+    assert world.files(objects) == {"db": b"new", "before": b"old", "pinned": b"old"}
+
+
+def test_two_labels_of_one_parameter(world: World) -> None:
+    world.aws.put_parameter("/app/key", "one", labels=["blue"])
+    world.aws.put_parameter("/app/key", "two", labels=["green"])
+    objects = """
+- {objectName: /app/key, objectType: ssmparameter, objectVersionLabel: blue, objectAlias: blue}
+- {objectName: /app/key, objectType: ssmparameter, objectVersionLabel: green, objectAlias: green}
+- {objectName: /app/key, objectType: ssmparameter, objectVersion: 1, objectAlias: first}
+- {objectName: /app/key, objectType: ssmparameter}
+"""
+    assert world.files(objects) == {"blue": b"one", "green": b"two", "first": b"one", "_app_key": b"two"}
+
+
+def test_twelve_parameters_are_two_calls(world: World) -> None:
+    for number in range(12):
+        world.aws.put_parameter(f"p{number}", str(number), kind="String")
+    objects = "\n".join(f"- {{objectName: p{number}, objectType: ssmparameter}}" for number in range(12))
+    assert world.files(objects) == {f"p{number}": str(number).encode() for number in range(12)}
+    assert dict(world.aws.calls) == {"ssm.GetParameters": 2, "sts.AssumeRoleWithWebIdentity": 1}
+
+
+def test_one_object_twice_is_read_once(world: World) -> None:
+    world.aws.put_secret("db", '{"user": "u"}')
+    objects = f"- {{objectName: db, {SM}}}\n- {{objectName: db, {SM}, objectAlias: again}}"
+    assert len(world.files(objects)) == 2
+    assert world.aws.calls["secretsmanager.GetSecretValue"] == 1
+
+
+def test_extracted_values(world: World) -> None:
+    world.aws.put_secret("db", '{"user": "u", "port": 5432, "a-b": "c"}')
+    objects = f"""
+- objectName: db
+  {SM}
+  jmesPath:
+    - {{path: user, objectAlias: user}}
+    - {{path: to_string(port), objectAlias: port}}
+    - {{path: '"a-b"', objectAlias: hyphen}}
+"""
+    assert world.files(objects).items() >= {("user", b"u"), ("port", b"5432"), ("hyphen", b"c")}
+    wrong = f"- {{objectName: db, {SM}, jmesPath: [{{path: port, objectAlias: p}}]}}"
+    error = world.refusal(wrong)
+    assert isinstance(error, ObjectUnusable)
+    assert "Only string is allowed" in str(error)
+    assert "5432" not in str(error)
+
+
+def test_by_arn_with_the_region_that_it_names(world: World) -> None:
+    world.aws.put_secret("db", "x")
+    assert world.files(f"- objectName: {world.aws.arn('db')}", region="") == {world.aws.arn("db"): b"x"}
+
+
+def test_region_of_the_node_when_nobody_says_one(world: World) -> None:
+    world.aws.put_secret("db", "x")
+    assert world.files(f"- {{objectName: db, {SM}}}", region="") == {"db": b"x"}
+    assert world.kubernetes.calls["get nodes"] == 1
+    world.kubernetes.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}})
+    error = world.refusal(f"- {{objectName: db, {SM}}}", region="")
+    assert str(error).startswith("failed to retrieve region from node. error Region not found")
+
+
+def test_region_of_the_class_wins_and_is_checked(world: World) -> None:
+    world.aws.put_secret("db", "x", region="us-west-2")
+    assert world.files(f"- {{objectName: db, {SM}}}", region="us-west-2") == {"db": b"x"}
+    error = world.refusal("[]", region="evil.example.com/#")
+    assert "is no AWS region" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault("secretsmanager.GetSecretValue", 400, "ThrottlingException", "Rate exceeded"), BackendThrottled),
+        (Fault("secretsmanager.GetSecretValue", 500, "InternalServiceError", "oops"), BackendUnavailable),
+        (Fault("secretsmanager.GetSecretValue", 0, "", ""), BackendUnavailable),
+        (Fault("secretsmanager.GetSecretValue", 400, "DecryptionFailure", "no key"), AccessDenied),
+        (Fault("sts.AssumeRoleWithWebIdentity", 500, "InternalFailure", "oops"), BackendUnavailable),
+        (Fault("sts.AssumeRoleWithWebIdentity", 400, "InvalidIdentityToken", "no provider"), AuthenticationFailed),
+    ],
+)
+def test_faults(world: World, fault: Fault, kind: type[MountError]) -> None:
+    world.aws.put_secret("db", "x")
+    world.aws.faults.add(fault)
+    error = world.refusal(f"- {{objectName: db, {SM}}}")
+    assert type(error) is kind
+    assert ROLE in str(error)
+    world.aws.faults.clear()
+    assert world.files(f"- {{objectName: db, {SM}}}") == {"db": b"x"}
+
+
+def test_denied_for_one_secret_only(world: World) -> None:
+    world.aws.put_secret("db", "x")
+    world.aws.put_secret("other", "y")
+    world.aws.deny(ROLE, "secretsmanager.GetSecretValue", "db")
+    error = world.refusal(f"- {{objectName: db, {SM}}}\n- {{objectName: other, {SM}}}")
+    assert type(error) is AccessDenied
+    assert world.files(f"- {{objectName: other, {SM}}}") == {"other": b"y"}
+
+
+def test_every_failure_is_told(world: World) -> None:
+    error = world.refusal(f"- {{objectName: a, {SM}}}\n- {{objectName: /b, objectType: ssmparameter}}")
+    assert isinstance(error, MountFailed)
+    assert [type(one) for one in error.failures] == [ObjectNotFound, ObjectNotFound]
+
+
+def test_an_optional_object_may_be_absent_and_not_denied(world: World) -> None:
+    world.aws.put_secret("db", "x")
+    objects = f"- {{objectName: db, {SM}}}\n- {{objectName: gone, {SM}, optional: true}}"
+    assert world.files(objects) == {"db": b"x"}
+    world.aws.deny(ROLE, "secretsmanager.GetSecretValue", "gone")
+    assert isinstance(world.refusal(objects), AccessDenied)
+
+
+def test_a_withdrawn_trust(world: World) -> None:
+    world.aws.distrust(ROLE)
+    error = world.refusal("- {objectName: db, objectType: secretsmanager}")
+    assert isinstance(error, AuthenticationFailed)
+    assert "trust policy" in str(error)
+
+
+def test_an_account_without_a_role(world: World) -> None:
+    error = world.refusal("- {objectName: db, objectType: secretsmanager}", account="plain")
+    assert str(error).startswith("An IAM role must be associated with service account plain (namespace: ns)")
+    assert world.aws.calls.total() == 0
+
+
+def test_a_backend_that_hangs_ends_with_the_deadline(world: World) -> None:
+    world.aws.put_secret("db", "x")
+    world.aws.hold()
+    with pytest.raises(OutOfTime):
+        world.mount(f"- {{objectName: db, {SM}}}", seconds=0.5)
+    world.aws.release()
