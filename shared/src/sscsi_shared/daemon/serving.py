@@ -79,6 +79,7 @@ class SocketServer:
             ValueError: the path is too long.
         """
         path = self._service.socket
+        private_name(path, 0)  # a path too long is told before anything is made
         path.parent.mkdir(parents=True, exist_ok=True)
         waited = 0.0
         while waited < takeover_seconds and is_live(path) and not stop.wait(_LOOK_SECONDS / 2):

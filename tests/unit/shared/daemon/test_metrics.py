@@ -1,0 +1,62 @@
+"""What a daemon counts, and its page."""
+
+import urllib.error
+import urllib.request
+
+import pytest
+from prometheus_client import generate_latest
+
+from sscsi_shared.daemon import metrics
+
+
+def value(name: str, **labels: str) -> float:
+    return metrics.REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+def test_mounts_by_reason() -> None:
+    before = value("sscsi_mounts_total", reason="Odd"), value("sscsi_mount_seconds_count")
+    metrics.observe_mount("Odd", 0.2)
+    assert value("sscsi_mounts_total", reason="Odd") == before[0] + 1
+    assert value("sscsi_mount_seconds_count") == before[1] + 1
+
+
+def test_backend_calls_have_bounded_labels() -> None:
+    for number in range(300):
+        metrics.backend_call("test.Operation", f"Code{number}")
+    page = generate_latest(metrics.REGISTRY).decode()
+    assert page.count("sscsi_backend_calls_total{") <= 202
+    assert value("sscsi_backend_calls_total", operation="test.Operation", outcome="other") > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [(":8095", ("", 8095)), ("127.0.0.1:1", ("127.0.0.1", 1)), ("[::1]:80", ("::1", 80))]
+)
+def test_addresses(text: str, found: tuple[str, int]) -> None:
+    assert metrics.address(text) == found
+
+
+@pytest.mark.parametrize("text", ["", "8095", "host:", "host:x", ":70000"])
+def test_no_addresses(text: str) -> None:
+    with pytest.raises(ValueError, match="host:port"):
+        metrics.address(text)
+
+
+def test_the_page() -> None:
+    answers = iter([True, False])
+    server = metrics.MetricsServer(("127.0.0.1", 0), lambda: next(answers))
+    base = f"http://127.0.0.1:{server.port}"
+    try:
+        with urllib.request.urlopen(f"{base}/metrics", timeout=5) as answer:
+            assert answer.headers["Content-Type"].startswith("text/plain")
+            assert b"sscsi_mounts_total" in answer.read()
+        assert urllib.request.urlopen(f"{base}/healthz", timeout=5).read() == b"ok\n"
+        assert urllib.request.urlopen(f"{base}/readyz", timeout=5).status == 200
+        for path, status in (("/readyz", 503), ("/odd", 404)):
+            with pytest.raises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen(base + path, timeout=5)
+            assert caught.value.code == status
+            caught.value.close()
+    finally:
+        server.close()
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(f"{base}/healthz", timeout=5)

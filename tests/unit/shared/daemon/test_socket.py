@@ -1,0 +1,82 @@
+"""A unix socket's place in a shared folder."""
+
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sscsi_shared.daemon.socket import (
+    PROVIDERS_GROUP,
+    check_folder,
+    inode_of,
+    is_live,
+    prepare_folder,
+    private_name,
+    private_umask,
+    remove_own,
+    take,
+)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        yield Path(name)
+
+
+def bound(path: Path, *, listens: bool = True) -> socket.socket:
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with private_umask():
+        server.bind(str(path))
+    if listens:
+        server.listen()
+    return server
+
+
+def test_live_and_dead(folder: Path) -> None:
+    path = folder / "a.sock"
+    assert not is_live(path)
+    with bound(path):
+        assert is_live(path)
+        assert path.stat().st_mode & 0o777 == 0o600
+    assert not is_live(path)
+
+
+def test_a_name_is_taken_over_and_only_the_own_one_is_removed(folder: Path) -> None:
+    path = folder / "a.sock"
+    with bound(private_name(path, 1)), bound(private_name(path, 2)):
+        first = take(private_name(path, 1), path)
+        second = take(private_name(path, 2), path)
+        assert inode_of(path) == second != first
+        remove_own(path, first)
+        assert path.exists()
+        remove_own(path, second)
+        assert not path.exists()
+        remove_own(path, second)
+
+
+def test_a_path_too_long(folder: Path) -> None:
+    with pytest.raises(ValueError, match="too long for a unix socket"):
+        private_name(folder / ("x" * 100), 1)
+
+
+def test_a_folder_that_anybody_may_write(folder: Path) -> None:
+    folder.chmod(0o777)
+    with pytest.raises(PermissionError, match="chmod 1770"):
+        check_folder(folder)
+    folder.chmod(0o1777)
+    check_folder(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a folder to another group")
+def test_a_new_folder_is_the_providers_groups(folder: Path) -> None:
+    new = folder / "providers"
+    prepare_folder(new)
+    status = new.stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (0, PROVIDERS_GROUP, 0o1770)
+    new.chmod(0o755)
+    prepare_folder(new)
+    assert new.stat().st_mode & 0o7777 == 0o755
