@@ -1,7 +1,8 @@
 """The one Kubernetes stand-in: an API server on loopback with objects, service account tokens, RBAC and faults.
 
-Held against recordings of a real API server (v1.36.3) by tests. It claims the resources below and TokenRequest, TokenReview,
-OpenID discovery; what it does not claim answers 404 in plain text, as a real one does for an unknown path.
+Held against recordings of a real API server (v1.36.3) by tests. It claims the resources of kubernetes_objects.py,
+TokenRequest, TokenReview and OpenID discovery; all else answers 404 in plain text, as a real one does for an unknown
+path.
 """
 
 import json
@@ -70,7 +71,7 @@ class KubernetesEmulator:
         return self._signer.issuer
 
     def apply(self, *documents: Mapping[str, Any] | str) -> None:
-        """Create or replace objects, given as mappings or YAML text; those of kinds that we don't serve are left out."""
+        """Create or replace objects, given as mappings or YAML text; kinds that we don't serve are left out."""
         for document in documents:
             bodies = yaml.safe_load_all(document) if isinstance(document, str) else [document]
             for body in bodies:

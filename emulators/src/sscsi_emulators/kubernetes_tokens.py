@@ -76,7 +76,8 @@ class Accounts:
         token = spec.get("token")
         if not isinstance(token, str) or not token:
             raise failure(400, "BadRequest", "token is required for TokenReview in authentication")
-        answer = {"kind": "TokenReview", "apiVersion": _API, "metadata": {}, "spec": spec}
+        shown = {key: value for key, value in spec.items() if value}
+        answer = {"kind": "TokenReview", "apiVersion": _API, "metadata": {}, "spec": shown}
         return answer | {"status": self._status(token, spec.get("audiences") or [self._signer.issuer])}
 
     def check_bound(self, claims: Mapping[str, Any]) -> None:
@@ -180,8 +181,8 @@ def _read(raw: bytes, kind: str) -> dict[str, Any]:
         raise failure(
             400,
             "BadRequest",
-            f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: "
-            "unexpected end of JSON input (<empty>)",
+            f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse "
+            "error: unexpected end of JSON input (<empty>)",
         ) from error
     if body.get("apiVersion", _API) != _API:
         version = body["apiVersion"]
@@ -218,8 +219,8 @@ def _mistyped(field: str, found: str, wanted: str) -> Status:
     return failure(
         400,
         "BadRequest",
-        f'TokenRequest in version "v1" cannot be handled as a TokenRequest: json: cannot unmarshal {found} into Go struct '
-        f"field TokenRequestSpec.spec.{field} of type {wanted}",
+        f'TokenRequest in version "v1" cannot be handled as a TokenRequest: json: cannot unmarshal {found} into Go '
+        f"struct field TokenRequestSpec.spec.{field} of type {wanted}",
     )
 
 

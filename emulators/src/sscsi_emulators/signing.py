@@ -63,7 +63,7 @@ class TokenSigner:
             "nbf": issued,
             "sub": f"system:serviceaccount:{namespace}:{service_account['name']}",
         }
-        return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": self._key_id})
+        return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": self._key_id, "typ": ""})
 
     def verify(self, token: str, audience: str | None) -> dict[str, Any]:
         """The claims of a token of ours.

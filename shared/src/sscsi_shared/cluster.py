@@ -1,4 +1,7 @@
-"""What a provider may ask of the cluster. Two sources: a folder (cluster_folder.py) and the API server (cluster_api.py)."""
+"""What a provider may ask of the cluster.
+
+Two sources: a folder of YAML (cluster_folder.py) and the API server (cluster_api.py).
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -64,7 +67,7 @@ class Cluster(Protocol):
 
 
 class NoCluster:
-    """Stands where a provider runs outside of a cluster and was given no folder: every question fails with the remedy."""
+    """Stands where a provider runs outside of a cluster and was given no folder; its answers name the remedy."""
 
     def service_account(self, namespace: str, name: str, deadline: Deadline) -> ServiceAccount:
         """See Cluster."""

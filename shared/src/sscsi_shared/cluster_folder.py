@@ -68,7 +68,7 @@ class FolderCluster:
         """See Cluster; a folder can't sign."""
         del audiences, pod_name, pod_uid, expiration_seconds, deadline
         raise AuthenticationFailed(
-            f"failed to create a token of service account {namespace}/{service_account}: a folder of objects can't sign.",
+            f"failed to create a token of service account {namespace}/{service_account}: a folder can't sign.",
             hint="Let whoever plays kubelet bring the token, or use an API server.",
         )
 

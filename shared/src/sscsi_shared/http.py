@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies_environment, proxy_bypass
 
 import urllib3
 
@@ -61,7 +61,7 @@ class HttpClient:
         proxies: Mapping[str, str] = getproxies_environment()
         proxy = proxies.get(parsed.scheme or "https") or proxies.get("all")
         arguments: dict[str, Any] = {"ssl_context": context, "maxsize": 8, "block": False, "retries": False}
-        if proxy and not proxy_bypass_environment(parsed.netloc or self._host, dict(proxies)):
+        if proxy and not proxy_bypass(parsed.netloc or self._host):
             self._pool: urllib3.PoolManager = urllib3.ProxyManager(proxy, **arguments)
         else:
             self._pool = urllib3.PoolManager(**arguments)
