@@ -1,10 +1,14 @@
 """The command line: `sscsi`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 from sscsi import demo, mount
+
+_INTERRUPTED: Final = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -14,7 +18,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     mount.declare(commands.add_parser("mount", help="mount a SecretProviderClass as kubelet would"))
     demo.declare(commands.add_parser("demo", help="the whole line, with local backends"))
     parsed = parser.parse_args(arguments)
-    sys.exit(parsed.run(parsed))
+    try:
+        status = parsed.run(parsed)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        status = _INTERRUPTED
+    except BrokenPipeError:  # `| head`: nobody reads on, and the end of Python would complain of that
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,14 @@ from typing import Final, Self
 
 _START_SECONDS: Final = 20.0
 _STOP_SECONDS: Final = 25.0
+_TIED: Final = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG; it outlives exec
+if os.getppid() != int(sys.argv[1]):
+    sys.exit("the parent was gone already")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""Run by an interpreter of its own, which the daemon replaces: after a fork a process with threads may run nothing."""
 _KEPT_VARIABLES: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 
 
@@ -25,10 +34,19 @@ class Daemon:
         socket: what it serves on; start() waits for somebody to answer there.
         log: file that takes its output.
         environ: variables beside the few that a process needs.
+        tied: whether the kernel kills it when we die, however we die (prctl(2), PR_SET_PDEATHSIG). The tie is to the
+            thread that starts it, so that must be the main thread. Costs a start of the interpreter.
     """
 
     def __init__(
-        self, module: str, arguments: Sequence[str], socket: Path, log: Path, environ: Mapping[str, str] | None = None
+        self,
+        module: str,
+        arguments: Sequence[str],
+        socket: Path,
+        log: Path,
+        environ: Mapping[str, str] | None = None,
+        *,
+        tied: bool = False,
     ) -> None:
         self.module: Final = module
         self.socket: Final = socket
@@ -36,6 +54,7 @@ class Daemon:
         self.arguments: Final = tuple(arguments)
         self._command = [sys.executable, "-m", module, *arguments]
         self._environ = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ} | dict(environ or {})
+        self._tied = tied
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -52,7 +71,10 @@ class Daemon:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        if kind is None:
+            self.stop()
+        else:
+            self.kill()  # nobody waits for a drain when something else went wrong
 
     def start(self) -> None:
         """Start it, and wait until it serves.
@@ -60,21 +82,36 @@ class Daemon:
         Raises:
             RuntimeError: it does not; the text has the end of its log.
         """
+        self.launch()
+        try:
+            self._await()
+        except BaseException:  # a Ctrl-C too: `with` has not begun yet, so nobody else would end it
+            self.kill()
+            raise
+
+    def _await(self) -> None:
         from sscsi_shared.daemon.socket import is_live
 
-        self.launch()
         ends = time.monotonic() + _START_SECONDS
         while not is_live(self.socket):
             if not self._lives() or time.monotonic() > ends:
-                self.kill()
                 raise RuntimeError(f"{self.module} did not start:\n{self.tail()}")
             time.sleep(0.02)
 
     def launch(self) -> None:
-        """Start it, and don't wait."""
+        """Start it, and don't wait. It is in a process group of its own: a Ctrl-C is for us, and we stop it.
+
+        Raises:
+            RuntimeError: it is tied, and this is not the main thread.
+        """
+        command = self._command
+        if self._tied:
+            if threading.current_thread() is not threading.main_thread():
+                raise RuntimeError(f"{self.module} would die with this thread: start it from the main thread")
+            command = [sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), *command]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-                self._command, env=self._environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command, env=self._environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
             )
 
     def stop(self) -> None:

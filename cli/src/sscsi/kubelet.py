@@ -1,15 +1,20 @@
 """What kubelet sends to a CSI driver for an inline volume, and what the driver would send to a provider."""
 
+import base64
+import binascii
+import contextlib
+import datetime
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import grpc
 
+from sscsi_driver.attributes import PERMISSION, TOKENS_KEY, OverlayRule, attributes_text
 from sscsi_driver.csi import csi_pb2, csi_pb2_grpc
 from sscsi_shared.secret import SecretText
 from sscsi_shared.v1alpha1 import provider_pb2, provider_pb2_grpc
@@ -33,6 +38,7 @@ class PodVolume:
         uid: the pod's; by default one made of namespace and name, so that it stays the same.
         tokens: by audience.
         attributes: other volumeAttributes.
+        target_path: where to mount instead of the place that kubelet would choose.
     """
 
     namespace: str
@@ -43,6 +49,7 @@ class PodVolume:
     uid: str = ""
     tokens: Mapping[str, SecretText] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
+    target_path: Path | None = None
 
     @property
     def pod_uid(self) -> str:
@@ -56,11 +63,20 @@ class PodVolume:
 
     def target(self, kubelet_root: Path) -> Path:
         """The volume's path on the host."""
+        if self.target_path is not None:
+            return self.target_path
         return kubelet_root / "pods" / self.pod_uid / "volumes" / "kubernetes.io~csi" / self.volume / "mount"
 
     def context(self) -> dict[str, str]:
         """The volume context, with the tokens in the clear."""
-        context = dict(self.attributes) | {
+        context = self.open_context()
+        if self.tokens:
+            context[TOKENS_KEY] = self.tokens_text().reveal()
+        return context
+
+    def open_context(self) -> dict[str, str]:
+        """The volume context without the tokens."""
+        return dict(self.attributes) | {
             "secretProviderClass": self.class_name,
             f"{_CSI}pod.name": self.pod,
             f"{_CSI}pod.namespace": self.namespace,
@@ -68,11 +84,21 @@ class PodVolume:
             f"{_CSI}serviceAccount.name": self.service_account,
             f"{_CSI}ephemeral": "true",
         }
-        if self.tokens:
-            context[f"{_CSI}serviceAccount.tokens"] = json.dumps(
-                {audience: {"token": token.reveal()} for audience, token in self.tokens.items()}
-            )
-        return context
+
+    def tokens_text(self) -> SecretText:
+        """The tokens as kubelet writes them: JSON of audience -> token and its end."""
+        return SecretText(json.dumps({audience: _as_status(token) for audience, token in self.tokens.items()}))
+
+
+def _as_status(token: SecretText) -> dict[str, str]:
+    """TokenRequestStatus (authentication.k8s.io/v1); without an end where the token does not tell it."""
+    status = {"token": token.reveal()}
+    with contextlib.suppress(binascii.Error, ValueError, KeyError, IndexError, TypeError, OverflowError, OSError):
+        claims = token.reveal().split(".")[1]
+        ends = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["exp"]
+        moment = datetime.datetime.fromtimestamp(ends, datetime.UTC)
+        status["expirationTimestamp"] = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return status
 
 
 class Kubelet:
@@ -93,11 +119,14 @@ class Kubelet:
     def publish(self, volume: PodVolume) -> Path:
         """NodePublishVolume; where the volume is.
 
+        Folders above it are made before, as kubelet does, and taken away again if that fails.
+
         Raises:
             grpc.RpcError: it failed.
+            OSError: the folders can't be made.
         """
         target = volume.target(self._root)
-        target.parent.mkdir(parents=True, exist_ok=True, mode=_PARENT_MODE)
+        made = _make_folders(target.parent)
         capability = csi_pb2.VolumeCapability(
             mount=csi_pb2.VolumeCapability.MountVolume(),
             access_mode=csi_pb2.VolumeCapability.AccessMode(
@@ -111,11 +140,15 @@ class Kubelet:
             readonly=True,
             volume_context=volume.context(),
         )
-        self._node.NodePublishVolume(request, timeout=self._timeout)
+        try:
+            self._node.NodePublishVolume(request, timeout=self._timeout)
+        except BaseException:
+            _remove_empty(reversed(made))
+            raise
         return target
 
     def unpublish(self, volume: PodVolume) -> None:
-        """NodeUnpublishVolume.
+        """NodeUnpublishVolume; then the folders above it go too, where nothing else is in them.
 
         Raises:
             grpc.RpcError: it failed.
@@ -125,15 +158,35 @@ class Kubelet:
             csi_pb2.NodeUnpublishVolumeRequest(volume_id=volume.volume_id, target_path=str(target)),
             timeout=self._timeout,
         )
+        if volume.target_path is None:
+            _remove_empty(parent for parent in target.parents if self._root / "pods" in parent.parents)
+
+
+def _make_folders(folder: Path) -> list[Path]:
+    """Make a folder and those above it, mode 0750 whatever the umask; those that were not there, outermost first."""
+    made = []
+    for path in reversed([folder, *folder.parents]):
+        if not path.is_dir():
+            path.mkdir(exist_ok=True)
+            path.chmod(_PARENT_MODE)
+            made.append(path)
+    return made
+
+
+def _remove_empty(folders: Iterator[Path]) -> None:
+    with contextlib.suppress(OSError):  # the first one that is in use ends it
+        for folder in folders:
+            folder.rmdir()
 
 
 def mount_request(volume: PodVolume, parameters: Mapping[str, str], kubelet_root: Path) -> provider_pb2.MountRequest:
-    """What the driver would send to the provider."""
+    """What our driver would send to the provider: made by its own rules, so that a class gets here no further."""
+    tokens = volume.tokens_text() if volume.tokens else None
     return provider_pb2.MountRequest(
-        attributes=json.dumps(dict(parameters) | volume.context()),
+        attributes=attributes_text(parameters, volume.open_context(), tokens, OverlayRule()).reveal(),
         secrets="null",
         target_path=str(volume.target(kubelet_root)),
-        permission="420",
+        permission=PERMISSION,
     )
 
 

@@ -3,102 +3,113 @@
 import argparse
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-from sscsi.output import Entry, tree
+from sscsi import inputs
+from sscsi.explain import explain
+from sscsi.output import Entry, printable, tree
 from sscsi_shared.errors import MountError
-from sscsi_shared.manifests import parse_manifests
 from sscsi_shared.secret import SecretText
 
 _DRIVER_SOCKET: Final = "/var/lib/kubelet/plugins/csi-secrets-store/csi.sock"
+_KUBELET_SECONDS: Final = 120.0
 _TOKEN_SECONDS: Final = 3600
+_MAX_STATUS: Final = 1 << 20
+_SWAPPED_TRIES: Final = 3
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("manifest", type=Path, metavar="CLASS.yaml", help="file with the SecretProviderClass")
-    parser.add_argument("--pod", required=True, metavar="NS/NAME", help="the pod that the volume is for")
+    parser.add_argument("--pod", required=True, type=inputs.pod_name, metavar="NS/NAME", help="the volume's pod")
     parser.add_argument("--service-account", required=True, metavar="SA", help="the pod's service account")
     parser.add_argument("--pod-uid", default="", help="the pod's uid; by default one made of its name")
-    parser.add_argument("--driver", type=Path, default=Path(_DRIVER_SOCKET), help="the driver's CSI socket")
-    parser.add_argument("--provider", type=Path, help="ask this provider's socket instead; nothing is written")
-    parser.add_argument("--token", action="append", default=[], metavar="AUDIENCE=FILE", help="a token of the account")
-    parser.add_argument("--kube-api-url", default="", help="get the tokens from this API server (TokenRequest)")
-    parser.add_argument("--kube-token-file", type=Path, help="our own token for it")
-    parser.add_argument("--kube-ca-file", type=Path, help="its authority, PEM")
-    parser.add_argument("--audience", action="append", default=[], help="audience of a token to get there")
-    parser.add_argument("--kubelet-root", type=Path, default=Path("/var/lib/kubelet"), help="where volumes go")
-    parser.add_argument("--status-dir", type=Path, help="the driver's --status-dir, for the object versions")
-    parser.add_argument("--timeout", type=float, default=120.0, help="seconds to wait for an answer")
+    where = parser.add_argument_group("where")
+    where.add_argument("--driver", type=Path, default=Path(_DRIVER_SOCKET), help="the driver's CSI socket")
+    where.add_argument("--provider", type=Path, help="ask this provider's socket instead; nothing is written")
+    where.add_argument("--kubelet-root", type=Path, default=Path("/var/lib/kubelet"), help="where volumes go")
+    where.add_argument("--target", type=Path, help="mount here instead of where kubelet would")
+    where.add_argument("--status-dir", type=Path, help="the driver's --status-dir, for the object versions")
+    tokens = parser.add_argument_group("tokens of the service account")
+    tokens.add_argument("--token", action="append", default=[], metavar="AUDIENCE=FILE", help="one from a file")
+    tokens.add_argument("--kube-api-url", default="", help="get them from this API server (TokenRequest)")
+    tokens.add_argument("--kube-token-file", type=Path, help="our own token for it")
+    tokens.add_argument("--kube-ca-file", type=Path, help="its authority, PEM")
+    tokens.add_argument("--audience", action="append", default=[], help="audience of a token to get there")
+    parser.add_argument("--timeout", type=inputs.seconds, default=_KUBELET_SECONDS, help="seconds; kubelet's are 120")
     parser.add_argument("--reveal", action="store_true", help="show contents too")
     parser.add_argument("--unmount", action="store_true", help="unpublish the volume instead")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the command; its exit status."""
+    """Run the command; its exit status: 0, 1 for what failed, 2 for a command line that makes no sense."""
     import grpc
 
     try:
+        _check(arguments)
         return _run(arguments)
+    except inputs.UsageError as error:
+        print(f"usage: {error}", file=sys.stderr)
+        return 2
     except (MountError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        _complain(str(error))
     except OSError as error:
-        print(f"error: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        _complain(f"{error.filename or ''}: {error.strerror or error}")
     except grpc.RpcError as error:
-        socket = arguments.provider or arguments.driver
-        print(f"error: {explain(error, socket)}", file=sys.stderr)
+        _complain(explain(error, arguments.provider or arguments.driver, arguments.timeout))
     return 1
 
 
-def explain(error: Any, socket: Path) -> str:
-    """A status as a person reads it: code and text; a socket on which nobody listens by name."""
-    if error.code().name == "UNAVAILABLE" and "connect" in (error.details() or ""):
-        return f"nobody answers on {socket}: is the daemon running, and may you open its socket?"
-    return f"{error.code().name}: {error.details()}"
+def _complain(text: str) -> None:
+    print(f"error: {printable(text)}", file=sys.stderr)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if arguments.audience and not arguments.kube_api_url:
+        raise inputs.UsageError("--audience needs --kube-api-url, where the token comes from")
+    if arguments.kube_api_url and not arguments.audience:
+        raise inputs.UsageError("--kube-api-url needs --audience, for which the token is")
+    if arguments.unmount and arguments.provider:
+        raise inputs.UsageError("--unmount is for the driver: a provider mounts nothing")
+    if arguments.unmount and arguments.reveal:
+        raise inputs.UsageError("--reveal has nothing to show with --unmount")
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from sscsi import kubelet
 
-    found = parse_manifests(arguments.manifest.read_text(encoding="utf-8"), str(arguments.manifest))
-    classes = [one for one in found if one.kind == "SecretProviderClass"]
-    if len(classes) != 1:
-        raise ValueError(f"{arguments.manifest} holds {len(classes)} SecretProviderClasses; one is needed")
-    of_class = classes[0]
-    namespace, slash, pod = arguments.pod.partition("/")
-    if not (namespace and slash and pod):
-        raise ValueError("--pod takes NAMESPACE/NAME")
-    if of_class.namespace != namespace:
-        raise ValueError(
-            f"the class is in namespace {of_class.namespace}, the pod in {namespace}: they must be the same"
-        )
+    namespace, pod = arguments.pod
+    of_class = inputs.read_class(arguments.manifest, namespace)
+    root = arguments.kubelet_root.absolute()
     volume = kubelet.PodVolume(
-        namespace, pod, arguments.service_account, of_class.name, uid=arguments.pod_uid, tokens={}
+        namespace,
+        pod,
+        arguments.service_account,
+        of_class.name,
+        uid=arguments.pod_uid,
+        target_path=arguments.target.absolute() if arguments.target else None,
     )
     if not arguments.unmount:
-        volume = kubelet.PodVolume(
-            namespace,
-            pod,
-            arguments.service_account,
-            of_class.name,
-            uid=arguments.pod_uid,
-            tokens=_tokens(arguments, volume),
-        )
+        volume = replace(volume, tokens=_tokens(arguments, volume))
     if arguments.provider:
-        spec = of_class.body.get("spec") or {}
-        request = kubelet.mount_request(volume, spec.get("parameters") or {}, arguments.kubelet_root)
+        request = kubelet.mount_request(volume, inputs.parameters_of(of_class), root)
         answer = kubelet.ask_provider(arguments.provider, request, arguments.timeout)
+        if answer.HasField("error") and answer.error.code:
+            raise ValueError(f"the provider answered the error {answer.error.code!r}; the driver would not mount it")
         files = [_entry(file.path, file.mode, file.contents, arguments.reveal) for file in answer.files]
         print(tree(files, {version.id: version.version for version in answer.object_version}))
+        if not answer.object_version:
+            raise ValueError("the provider reported no object version; the driver would not mount this")
         return 0
-    with kubelet.Kubelet(arguments.driver, arguments.kubelet_root, arguments.timeout) as node:
+    with kubelet.Kubelet(arguments.driver, root, arguments.timeout) as node:
         if arguments.unmount:
             node.unpublish(volume)
-            print(f"unmounted {volume.target(arguments.kubelet_root)}")
+            print(f"unmounted {volume.target(root)}")
             return 0
         target = node.publish(volume)
     print(target)
@@ -107,9 +118,18 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def read_volume(target: Path, *, reveal: bool) -> list[Entry]:
-    """The files of a mounted volume, as its readers see them."""
+    """The files of a mounted volume, as its readers see them; all of one version, even while it rotates."""
+    for _ in range(_SWAPPED_TRIES):
+        try:
+            return _read_version(target, reveal=reveal)
+        except FileNotFoundError:
+            continue  # what `..data` led to was swapped while we read it
+    return _read_version(target, reveal=reveal)
+
+
+def _read_version(target: Path, *, reveal: bool) -> list[Entry]:
     data = target / "..data"
-    root = data if data.exists() else target
+    root = data.resolve(strict=True) if data.exists() else target
     found = []
     for path in sorted(root.rglob("*")):
         if path.is_file() and not path.relative_to(root).parts[0].startswith(".."):
@@ -119,15 +139,21 @@ def read_volume(target: Path, *, reveal: bool) -> list[Entry]:
 
 
 def read_versions(folder: Path | None, volume: Any) -> Mapping[str, str]:
-    """Object versions out of the driver's status folder; empty without one."""
+    """Object versions out of the driver's status folder; empty without one, or where none stands for this volume.
+
+    Raises:
+        ValueError: the file of this volume is not a pod status.
+    """
     if folder is None:
         return {}
-    name = f"{volume.pod}-{volume.namespace}-{volume.class_name}"
-    for path in folder.glob("*.yaml"):
-        body = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if body["metadata"]["name"] == name and body["metadata"]["namespace"] == volume.namespace:
-            return {entry["id"]: entry["version"] for entry in body["status"]["objects"]}
-    return {}
+    path = folder / f"{volume.namespace}.{volume.pod}-{volume.namespace}-{volume.class_name}.yaml"
+    try:
+        body = yaml.safe_load(inputs.read_text(path, _MAX_STATUS))
+        return {str(entry["id"]): str(entry["version"]) for entry in body["status"]["objects"]}
+    except FileNotFoundError:
+        return {}
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not a SecretProviderClassPodStatus") from error
 
 
 def _entry(path: str, mode: int, contents: bytes, reveal: bool) -> Entry:
@@ -135,27 +161,23 @@ def _entry(path: str, mode: int, contents: bytes, reveal: bool) -> Entry:
 
 
 def _tokens(arguments: argparse.Namespace, volume: Any) -> dict[str, SecretText]:
-    tokens = {}
-    for given in arguments.token:
-        audience, equals, path = given.rpartition("=")
-        if not equals:
-            raise ValueError("--token takes AUDIENCE=FILE")
-        tokens[audience] = SecretText(Path(path).read_text(encoding="utf-8").strip())
-    if arguments.kube_api_url:
-        from sscsi_shared.cluster_api import ApiServerCluster
-        from sscsi_shared.deadline import Deadline
+    tokens = inputs.read_tokens(arguments.token)
+    if not arguments.kube_api_url:
+        return tokens
+    from sscsi_shared.cluster_api import ApiServerCluster
+    from sscsi_shared.deadline import Deadline
 
-        cluster = ApiServerCluster(
-            arguments.kube_api_url, token_file=arguments.kube_token_file, ca_file=arguments.kube_ca_file
+    cluster = ApiServerCluster(
+        arguments.kube_api_url, token_file=arguments.kube_token_file, ca_file=arguments.kube_ca_file
+    )
+    for audience in arguments.audience:
+        tokens[audience] = cluster.create_token(
+            volume.namespace,
+            volume.service_account,
+            [audience],
+            pod_name=volume.pod,
+            pod_uid=volume.pod_uid,
+            expiration_seconds=_TOKEN_SECONDS,
+            deadline=Deadline.after(arguments.timeout),
         )
-        for audience in arguments.audience:
-            tokens[audience] = cluster.create_token(
-                volume.namespace,
-                volume.service_account,
-                [audience],
-                pod_name=volume.pod,
-                pod_uid=volume.pod_uid,
-                expiration_seconds=_TOKEN_SECONDS,
-                deadline=Deadline.after(arguments.timeout),
-            )
     return tokens

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -66,6 +67,14 @@ class Console:
         return f"\033[{colour}m{text}\033[0m" if self._colour else text
 
 
+def printable(text: str) -> str:
+    """Text of others, such that it can't steer a terminal: control characters and the like as escapes, lines kept."""
+    return "".join(
+        one if one == "\n" or unicodedata.category(one) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} else ascii(one)[1:-1]
+        for one in text
+    )
+
+
 def tree(entries: Iterable[Entry], versions: Mapping[str, str]) -> str:
     """The files, a line each: mode, size, path; then the object versions.
 
@@ -73,16 +82,21 @@ def tree(entries: Iterable[Entry], versions: Mapping[str, str]) -> str:
         entries: the files.
         versions: object version by id.
     """
-    files = sorted(entries, key=lambda entry: entry.path)
-    width = max((len(entry.path) for entry in files), default=0)
+    files = [(_one_line(entry.path), entry) for entry in sorted(entries, key=lambda entry: entry.path)]
+    width = max((len(path) for path, _ in files), default=0)
     lines = []
-    for entry in files:
+    for path, entry in files:
         shown = "" if entry.text is None else f"   {entry.text!r}"
-        lines.append(f"{entry.mode:04o}  {entry.size:>7} B  {entry.path:<{width}}{shown}".rstrip())
+        lines.append(f"{entry.mode:04o}  {entry.size:>7} B  {path:<{width}}{shown}".rstrip())
     if not files:
         lines.append("(no files)")
     if versions:
         lines.append("object versions:")
-        wide = max(len(name) for name in versions)
-        lines += [f"  {name:<{wide}}  {version}" for name, version in sorted(versions.items())]
+        named = {_one_line(name): _one_line(version) for name, version in versions.items()}
+        wide = max(len(name) for name in named)
+        lines += [f"  {name:<{wide}}  {version}" for name, version in sorted(named.items())]
     return "\n".join(lines)
+
+
+def _one_line(text: str) -> str:
+    return printable(text).replace("\n", "\\n")

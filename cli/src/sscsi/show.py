@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from sscsi.kubelet import ask_provider, mount_request
 from sscsi.mount import read_versions, read_volume
 from sscsi.output import Console, Entry, tree
 from sscsi.stage import Stage
+from sscsi_driver.tmpfs import mount_points_below
 from sscsi_shared.manifests import parse_manifests
 
 _ROTATED: Final = "n3w-And-Rot4ted!"
@@ -66,15 +67,17 @@ def whole(stage: Stage, console: Console) -> None:
         console.step("kubelet unpublishes the volume")
         kubelet.unpublish(volume)
         expect(not target.exists(), f"{target} is still there")
-        expect(str(target) not in Path("/proc/self/mountinfo").read_text(), "the mount is still there")
-        console.done("no mount, no directory")
+        expect(not mount_points_below(stage.folder), "a mount is still there")
+        expect(not list((stage.kubelet_root / "pods").iterdir()), "a folder of a pod is still there")
+        expect(not list(stage.status.glob("*.yaml")), "the pod's status is still there")
+        console.done("no mount, no directory, no status object")
         kubelet.unpublish(volume)
         console.done("unpublishing again is no error")
     _nothing_leaked(stage, console)
     _calls(stage, console)
 
 
-def without_mount(stage: Stage, console: Console) -> None:
+def without_mount(stage: Stage, console: Console, why: Sequence[str]) -> None:
     """What can be shown where nobody may mount: the provider's own answer."""
     console.step("The provider's daemon, on its unix socket")
     console.note(f"{stage.provider.module:<20} pid {stage.provider.pid}  {stage.provider.socket}")
@@ -85,6 +88,8 @@ def without_mount(stage: Stage, console: Console) -> None:
     console.note(tree(files, {version.id: version.version for version in answer.object_version}))
     expect([file.text for file in files] == [scene.VALUE], "the answer does not hold the secret")
     console.skipped("driver, tmpfs, rotation and unmount: they need root, or the right to make a user namespace")
+    for one in why:
+        console.note(one)
     _nothing_leaked(stage, console)
     _calls(stage, console)
 
@@ -112,12 +117,18 @@ def _request(stage: Stage, volume: Any) -> Any:
 
 
 def _rotate(stage: Stage, target: Path, console: Console) -> None:
-    """Change the secret while a reader reads all the time: it sees the old value or the new one, nothing else."""
+    """Change the secret while a reader reads all the time: it sees the old value or the new one, nothing else.
+
+    That the file was replaced, and not written into, two things show: its inode, and a reader who has it open.
+    """
     seen: list[str] = []
+    reads = 0
     stop = threading.Event()
 
     def read() -> None:
+        nonlocal reads
         while not stop.is_set():
+            reads += 1
             try:
                 value = (target / "password").read_text()
             except OSError as error:
@@ -127,20 +138,32 @@ def _rotate(stage: Stage, target: Path, console: Console) -> None:
 
     reader = threading.Thread(target=read)
     before = (target / "..data").readlink()
-    reader.start()
-    try:
-        stage.aws.put_secret(scene.SECRET, _ROTATED)
-        began = time.monotonic()
-        _until(lambda: bool(seen) and seen[-1] == _ROTATED, "the file did not change")
-        took = time.monotonic() - began
-    finally:
-        stop.set()
-        reader.join()
+    with (target / "password").open() as open_before:
+        inode_before = os.fstat(open_before.fileno()).st_ino
+        took = _rotated(stage, seen, reader, stop)
+        expect(open_before.read() == scene.VALUE, "who had the file open before did not keep what it held")
+        inode_after = (target / "password").stat().st_ino
     expect(seen == [scene.VALUE, _ROTATED], f"a reader saw {len(seen)} different things")
     after = (target / "..data").readlink()
     expect(before != after, "..data was not swapped")
-    console.done(f"new content after {took:.1f} s; a reader in between saw the old value, then the new, nothing else")
-    console.note(f"..data -> {before}\n..data -> {after}")
+    expect(inode_before != inode_after, "the file was written into, not replaced")
+    console.done(f"new content after {took:.1f} s, swapped in whole")
+    console.done(f"a reader, {reads} times in between, saw the old value, then the new, nothing else")
+    console.note(f"..data -> {before}  inode {inode_before}\n..data -> {after}  inode {inode_after}")
+
+
+def _rotated(stage: Stage, seen: list[str], reader: threading.Thread, stop: threading.Event) -> float:
+    """Change the secret, and let the reader see it; seconds that it took."""
+    reader.start()
+    try:
+        _until(lambda: bool(seen), "the reader did not begin")
+        stage.aws.put_secret(scene.SECRET, _ROTATED)
+        began = time.monotonic()
+        _until(lambda: bool(seen) and seen[-1] == _ROTATED, "the file did not change")
+        return time.monotonic() - began
+    finally:
+        stop.set()
+        reader.join()
 
 
 def _denied(stage: Stage, kubelet: Any, console: Console) -> None:
@@ -155,7 +178,9 @@ def _denied(stage: Stage, kubelet: Any, console: Console) -> None:
         console.note(f"kubectl describe pod would say:\n{_wrapped(told.details())}")
     else:
         raise NotShown("a role without the right got the secret")
-    expect(not volume.target(stage.kubelet_root).exists(), "the failed mount left something behind")
+    target = volume.target(stage.kubelet_root)
+    expect(not target.parent.exists(), "the failed mount left something behind")
+    expect(str(target) not in mount_points_below(stage.folder), "the failed mount left a tmpfs behind")
     console.done("nothing is left of the failed mount")
     stage.aws.allow(scene.ROLE, "secretsmanager.GetSecretValue")
     target = kubelet.publish(volume)

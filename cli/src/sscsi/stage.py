@@ -2,13 +2,16 @@
 
 import json
 import shutil
+import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
 from typing import Final, Self
 
 from sscsi.daemons import Daemon
 from sscsi.kubelet import Kubelet, PodVolume
+from sscsi_driver.tmpfs import mount_points_below, unmount
 from sscsi_emulators.aws import REGION, AwsEmulator
 from sscsi_emulators.kubernetes import KubernetesEmulator
 from sscsi_shared.secret import SecretText
@@ -48,6 +51,7 @@ class Stage:
         driver: whether to start the driver; it needs to be able to mount.
         rotation: its --rotation-poll-interval; empty = no rotation.
         reflection: whether the provider serves gRPC reflection.
+        tied: whether the daemons are killed when this process is; see Daemon.
 
     Attributes:
         aws: Secrets Manager, SSM and STS.
@@ -58,7 +62,9 @@ class Stage:
         driver: the driver's daemon; started only if asked for.
     """
 
-    def __init__(self, *, driver: bool = True, rotation: str = "", reflection: bool = False) -> None:
+    def __init__(
+        self, *, driver: bool = True, rotation: str = "", reflection: bool = False, tied: bool = False
+    ) -> None:
         self.aws = AwsEmulator()
         self.kubernetes = KubernetesEmulator()
         self.folder = Path(tempfile.mkdtemp(prefix="sscsi-", dir="/tmp"))  # sockets need a short path
@@ -70,18 +76,22 @@ class Stage:
         self._stack = ExitStack()
         self._rotation = rotation
         self._reflection = reflection
+        self._tied = tied
 
     def __enter__(self) -> Self:
         self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        self._stack.callback(self._unmount_all)
         try:
             self._set_up()
         except BaseException:
-            self._stack.close()
+            self._stack.__exit__(*sys.exc_info())
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
 
     def tokens(self, account: str = ACCOUNT, pod: str = POD, *, seconds: int = 3600) -> dict[str, SecretText]:
         """What kubelet would get of TokenRequest."""
@@ -107,7 +117,14 @@ class Stage:
         }
         (self.objects / f"{name}.json").write_text(json.dumps(body), encoding="utf-8")
 
+    def _unmount_all(self) -> None:
+        """What a killed driver left mounted; else the folder could not be removed."""
+        for point in reversed(mount_points_below(self.folder)):
+            unmount(Path(point))
+
     def _set_up(self) -> None:
+        if not examples().is_dir():
+            raise FileNotFoundError(f"{examples()} is not there: run this from a checkout of the project")
         for folder in (self.objects, self.kubelet_root, self.folder / "run"):
             folder.mkdir()
         for manifest in sorted(examples().glob("*.yaml")):
@@ -144,6 +161,7 @@ class Stage:
             ],
             self.sockets / "aws.sock",
             self.folder / "provider.log",
+            tied=self._tied,
         )
         self.driver = Daemon(
             "sscsi_driver",
@@ -163,6 +181,7 @@ class Stage:
             ],
             self.folder / "run" / "csi.sock",
             self.folder / "driver.log",
+            tied=self._tied,
         )
         if self._wants_driver:
             self._stack.enter_context(self.driver)
