@@ -9,9 +9,11 @@ import pytest
 
 from sscsi_emulators.faults import Fault
 from sscsi_emulators.kubernetes import KubernetesEmulator
+from sscsi_shared.cluster import TokenRequest
 from sscsi_shared.cluster_api import ApiServerCluster
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import AuthenticationFailed, BackendThrottled, BackendUnavailable, MountError, OutOfTime
+from sscsi_shared.mount import PodInfo
 
 GET = "get serviceaccounts"
 USER = "system:serviceaccount:kube-system:provider"
@@ -160,17 +162,13 @@ def test_the_region_of_a_node(rig: Rig) -> None:
 
 def test_a_token_bound_to_the_pod(rig: Rig) -> None:
     rig.kubernetes.grant(USER, "create", "serviceaccounts/token")
-    token = rig.cluster.create_token(
-        "ns", "web", ["aud"], pod_name="p", pod_uid="u-p", expiration_seconds=600, deadline=Deadline.after(30)
-    )
+    token = rig.cluster.create_token(TokenRequest(PodInfo("ns", "p", "u-p", "web"), ("aud",), 600), Deadline.after(30))
     claims = rig.kubernetes.verify(token.reveal(), "aud")
     assert claims["sub"] == "system:serviceaccount:ns:web"
     assert claims["kubernetes.io"]["pod"] == {"name": "p", "uid": "u-p"}
     assert claims["exp"] - claims["iat"] == 600
     with pytest.raises(AuthenticationFailed, match="UID in the bound object reference"):
-        rig.cluster.create_token(
-            "ns", "web", ["aud"], pod_name="p", pod_uid="other", expiration_seconds=600, deadline=Deadline.after(30)
-        )
+        rig.cluster.create_token(TokenRequest(PodInfo("ns", "p", "other", "web"), ("aud",), 600), Deadline.after(30))
 
 
 def test_inside_a_cluster(tmp_path: Path) -> None:

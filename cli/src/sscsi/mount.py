@@ -17,7 +17,6 @@ from sscsi_shared.secret import SecretText
 
 _DRIVER_SOCKET: Final = "/var/lib/kubelet/plugins/csi-secrets-store/csi.sock"
 _KUBELET_SECONDS: Final = 120.0
-_TOKEN_SECONDS: Final = 3600
 _MAX_STATUS: Final = 1 << 20
 _SWAPPED_TRIES: Final = 3
 
@@ -164,20 +163,15 @@ def _tokens(arguments: argparse.Namespace, volume: Any) -> dict[str, SecretText]
     tokens = inputs.read_tokens(arguments.token)
     if not arguments.kube_api_url:
         return tokens
+    from sscsi_shared.cluster import TokenRequest
     from sscsi_shared.cluster_api import ApiServerCluster
     from sscsi_shared.deadline import Deadline
+    from sscsi_shared.mount import PodInfo
 
+    pod = PodInfo(volume.namespace, volume.pod, volume.pod_uid, volume.service_account)
     cluster = ApiServerCluster(
         arguments.kube_api_url, token_file=arguments.kube_token_file, ca_file=arguments.kube_ca_file
     )
     for audience in arguments.audience:
-        tokens[audience] = cluster.create_token(
-            volume.namespace,
-            volume.service_account,
-            [audience],
-            pod_name=volume.pod,
-            pod_uid=volume.pod_uid,
-            expiration_seconds=_TOKEN_SECONDS,
-            deadline=Deadline.after(arguments.timeout),
-        )
+        tokens[audience] = cluster.create_token(TokenRequest(pod, (audience,)), Deadline.after(arguments.timeout))
     return tokens

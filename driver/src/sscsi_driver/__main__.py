@@ -20,10 +20,10 @@ from sscsi_driver.node import NodeServicer
 from sscsi_driver.options import DriverOptions, read_options
 from sscsi_driver.publishing import NodeVolumes, Publisher
 from sscsi_driver.rotation import Rotation
-from sscsi_driver.sockets import prepare
 from sscsi_driver.status_folder import NoStatus, StatusFolder
 from sscsi_shared.daemon.metrics import REGISTRY
 from sscsi_shared.daemon.serving import Service, serve
+from sscsi_shared.daemon.socket import prepare_folder
 
 SLOTS: Final = 240
 """Volumes that are published at once; a call that waits for a provider holds a thread, and unpublish must have one."""
@@ -34,7 +34,7 @@ def main() -> None:
     own_version = version("sscsi-driver")
     options = read_options(sys.argv[1:], os.environ, own_version)
     try:
-        prepare(options.provider_volume)
+        prepare_folder(options.provider_volume)
     except OSError as error:
         sys.exit(f"sscsi-driver: the folder of providers {options.provider_volume} can't be made: {error.strerror}")
     metrics = DriverMetrics(REGISTRY)

@@ -2,8 +2,6 @@
 
 import contextlib
 import errno
-import logging
-import os
 import re
 import socket
 import stat
@@ -16,15 +14,12 @@ from typing import Final
 import grpc
 
 from sscsi_driver.errors import ErrorType, PublishError
-from sscsi_shared.daemon.socket import PROVIDERS_GROUP, PROVIDERS_MODE
+from sscsi_shared.daemon.socket import MAX_PATH_BYTES
 from sscsi_shared.deadline import Deadline
-
-log = logging.getLogger(__name__)
 
 PROVIDER_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{0,30}")
 """What the existing driver allows as `spec.provider`."""
 _MAX_NAMED_SOCKETS: Final = 10
-_MAX_SOCKET_PATH_BYTES: Final = 107
 DIAL_SECONDS: Final = 1.0
 """How long a provider may take to accept a connection on its socket; the kernel does it for it."""
 _BUSY_PAUSE_SECONDS: Final = 0.02
@@ -41,23 +36,6 @@ class ProviderSocket:
 
     path: Path
     identity: tuple[int, int, int]
-
-
-def prepare(folder: Path) -> None:
-    """Make the folder of sockets: root's, writable for the providers' group, where nobody may replace another's socket.
-
-    Without the right to do so, what stands there is left as it is; `find` refuses it if it is not safe.
-
-    Raises:
-        OSError: it does not exist and can't be made.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        if os.geteuid() == 0:
-            folder.chmod(PROVIDERS_MODE)
-            os.chown(folder, 0, PROVIDERS_GROUP)
-    except OSError as error:  # in a user namespace that has no such group, or on a read-only file system
-        log.info("the folder of providers %s keeps its owner: %s", folder, error.strerror)
 
 
 def find(provider: str, folders: Sequence[Path]) -> ProviderSocket:
@@ -127,8 +105,8 @@ def _connect(path: Path, deadline: Deadline) -> None:
 
 
 def _dial_problem(error: OSError, path: Path) -> str:
-    if len(bytes(path)) > _MAX_SOCKET_PATH_BYTES:
-        return f"the path is longer than the {_MAX_SOCKET_PATH_BYTES} bytes that a socket may have,"
+    if len(bytes(path)) > MAX_PATH_BYTES:
+        return f"the path is longer than the {MAX_PATH_BYTES} bytes that a socket may have,"
     if error.errno == errno.ECONNREFUSED:
         return "connection refused: nobody listens"
     if error.errno == errno.ENOENT:

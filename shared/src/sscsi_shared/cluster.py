@@ -3,12 +3,13 @@
 Two sources: a folder of YAML (cluster_folder.py) and the API server (cluster_api.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn, Protocol
 
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import AuthenticationFailed
+from sscsi_shared.mount import PodInfo
 from sscsi_shared.secret import SecretText
 
 REGION_LABELS: Final = ("topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region")
@@ -23,6 +24,24 @@ class ServiceAccount:
     name: str
     uid: str
     annotations: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """A wish for a token of a service account, bound to a pod (TokenRequest, authentication.k8s.io/v1).
+
+    Attributes:
+        pod: whose service account it is for, and what the token is bound to.
+        audiences: whom it is for.
+        expiration_seconds: how long it lasts; the API server takes no less than 600.
+    """
+
+    pod: PodInfo
+    audiences: tuple[str, ...]
+    expiration_seconds: int = 3600
+
+    def __str__(self) -> str:
+        return f"a token of service account {self.pod.namespace}/{self.pod.service_account}"
 
 
 class Cluster(Protocol):
@@ -46,18 +65,8 @@ class Cluster(Protocol):
             OutOfTime: it did not answer in time.
         """
 
-    def create_token(
-        self,
-        namespace: str,
-        service_account: str,
-        audiences: Sequence[str],
-        *,
-        pod_name: str,
-        pod_uid: str,
-        expiration_seconds: int,
-        deadline: Deadline,
-    ) -> SecretText:
-        """A new token of the service account, bound to the pod (TokenRequest, authentication.k8s.io/v1).
+    def create_token(self, request: TokenRequest, deadline: Deadline) -> SecretText:
+        """A new token of a service account.
 
         Raises:
             AuthenticationFailed: refused, or this source can't sign.
@@ -79,20 +88,10 @@ class NoCluster:
         del deadline
         _nobody(f"failed to get pod {namespace}/{pod}")
 
-    def create_token(
-        self,
-        namespace: str,
-        service_account: str,
-        audiences: Sequence[str],
-        *,
-        pod_name: str,
-        pod_uid: str,
-        expiration_seconds: int,
-        deadline: Deadline,
-    ) -> SecretText:
+    def create_token(self, request: TokenRequest, deadline: Deadline) -> SecretText:
         """See Cluster."""
-        del audiences, pod_name, pod_uid, expiration_seconds, deadline
-        _nobody(f"failed to create a token of service account {namespace}/{service_account}")
+        del deadline
+        _nobody(f"failed to create {request}")
 
 
 def _nobody(what: str) -> NoReturn:

@@ -2,12 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
-from sscsi_shared.cluster import REGION_LABELS, ServiceAccount
+from sscsi_shared.cluster import REGION_LABELS, ServiceAccount, TokenRequest
 from sscsi_shared.deadline import Clock, Deadline
 from sscsi_shared.errors import AuthenticationFailed, BackendThrottled, BackendUnavailable, OutOfTime, clip
 from sscsi_shared.http import Answer, HttpClient, HttpFailed
@@ -88,30 +88,21 @@ class ApiServerCluster:
 
         return self._regions.get(f"{namespace}/{pod}", ask, deadline)
 
-    def create_token(
-        self,
-        namespace: str,
-        service_account: str,
-        audiences: Sequence[str],
-        *,
-        pod_name: str,
-        pod_uid: str,
-        expiration_seconds: int,
-        deadline: Deadline,
-    ) -> SecretText:
+    def create_token(self, request: TokenRequest, deadline: Deadline) -> SecretText:
         """See Cluster; never kept."""
-        what = f"failed to create a token of service account {namespace}/{service_account}"
-        request = {
+        what = f"failed to create {request}"
+        pod = request.pod
+        wish = {
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenRequest",
             "spec": {
-                "audiences": list(audiences),
-                "expirationSeconds": expiration_seconds,
-                "boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": pod_name, "uid": pod_uid},
+                "audiences": list(request.audiences),
+                "expirationSeconds": request.expiration_seconds,
+                "boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": pod.name, "uid": pod.uid},
             },
         }
-        path = _path(namespace, "serviceaccounts", service_account) + "/token"
-        body = self._send("POST", path, what, "create serviceaccounts/token", deadline, request)
+        path = _path(pod.namespace, "serviceaccounts", pod.service_account) + "/token"
+        body = self._send("POST", path, what, "create serviceaccounts/token", deadline, wish)
         token = (body.get("status") or {}).get("token")
         if not isinstance(token, str) or not token:
             raise BackendUnavailable(f"{what}: the API server's answer has no token.")

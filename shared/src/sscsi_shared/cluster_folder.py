@@ -1,11 +1,10 @@
 """The cluster's facts from a folder of YAML: for a laptop, for tests."""
 
 import uuid
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from sscsi_shared.cluster import REGION_LABELS, ServiceAccount
+from sscsi_shared.cluster import REGION_LABELS, ServiceAccount, TokenRequest
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import AuthenticationFailed, BackendUnavailable
 from sscsi_shared.manifests import Manifest
@@ -54,21 +53,11 @@ class FolderCluster:
         labels = _mapping(node, "metadata").get("labels") or {}
         return next((str(labels[label]) for label in REGION_LABELS if labels.get(label)), "")
 
-    def create_token(
-        self,
-        namespace: str,
-        service_account: str,
-        audiences: Sequence[str],
-        *,
-        pod_name: str,
-        pod_uid: str,
-        expiration_seconds: int,
-        deadline: Deadline,
-    ) -> SecretText:
+    def create_token(self, request: TokenRequest, deadline: Deadline) -> SecretText:
         """See Cluster; a folder can't sign."""
-        del audiences, pod_name, pod_uid, expiration_seconds, deadline
+        del deadline
         raise AuthenticationFailed(
-            f"failed to create a token of service account {namespace}/{service_account}: a folder can't sign.",
+            f"failed to create {request}: a folder can't sign.",
             hint="Let whoever plays kubelet bring the token, or use an API server.",
         )
 

@@ -1,6 +1,4 @@
-import os
 import socket
-import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +7,7 @@ import grpc
 import pytest
 
 from sscsi_driver.errors import ErrorType, PublishError
-from sscsi_driver.sockets import dial, find, prepare
+from sscsi_driver.sockets import dial, find
 
 
 @pytest.fixture
@@ -117,15 +115,3 @@ def test_a_full_queue_of_connections_ends_after_a_second(home: Path) -> None:
             first.connect(str(found.path))
             with pytest.raises(PublishError, match="no connection was accepted within 1 s"):
                 dial("x", found)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder away")
-def test_the_folder_is_prepared(home: Path) -> None:
-    folder = home / "made" / "providers"
-    prepare(folder)
-    prepare(folder)
-    status = folder.stat()
-    assert stat.S_IMODE(status.st_mode) == 0o1770
-    assert (status.st_uid, status.st_gid) in {(0, 65532), (0, 0)}
-    with bind(folder / "x.sock"):
-        assert find("x", [folder]).path == folder / "x.sock"

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from sscsi_shared.cluster import Cluster, NoCluster
+from sscsi_shared.cluster import Cluster, NoCluster, TokenRequest
 from sscsi_shared.cluster_folder import FolderCluster
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import AuthenticationFailed, BackendUnavailable
+from sscsi_shared.mount import PodInfo
 from sscsi_shared.object_folder import ObjectFolder
 
 SOON = Deadline.after(60)
@@ -67,7 +68,7 @@ def test_the_region_of_a_pods_node(folder: Path, label: str) -> None:
 
 
 def ask_for_token(cluster: Cluster) -> None:
-    cluster.create_token("ns", "web", ["a"], pod_name="p", pod_uid="u", expiration_seconds=600, deadline=SOON)
+    cluster.create_token(TokenRequest(PodInfo("ns", "p", "u", "web"), ("a",)), SOON)
 
 
 def test_a_folder_signs_nothing(folder: Path) -> None:

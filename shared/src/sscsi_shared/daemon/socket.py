@@ -6,18 +6,20 @@ socket while one process follows another, and gRPC, which unlinks by name at the
 
 import contextlib
 import errno
+import logging
 import os
 import socket
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+log = logging.getLogger(__name__)
+
 MAX_PATH_BYTES: Final = 107
 """Of sockaddr_un (Linux)."""
-PROVIDERS_GROUP: Final = 65532
-PROVIDERS_MODE: Final = 0o1770
+_PROVIDERS_GROUP: Final = 65532
+_PROVIDERS_MODE: Final = 0o1770
 _PRIVATE_UMASK: Final = 0o177
 
 
@@ -93,27 +95,17 @@ def remove_own(path: Path, own: Inode) -> None:
 
 
 def prepare_folder(folder: Path) -> None:
-    """Make the providers' folder, root:65532 and mode 1770 where we are root; one that is there already is left alone.
+    """Make the folder of sockets: root's, mode 1770 for the providers' group, who can't replace each other's sockets.
+
+    Without the right to do so, what stands there is left as it is; the driver refuses it if it is not safe.
 
     Raises:
-        PermissionError: others may write it, and not only what is their own.
+        OSError: it does not exist and can't be made.
     """
-    made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    if os.geteuid() == 0 and made:
-        os.chown(folder, 0, PROVIDERS_GROUP)
-        folder.chmod(PROVIDERS_MODE)
-    check_folder(folder)
-
-
-def check_folder(folder: Path) -> None:
-    """Refuse a folder in which anybody may replace anybody's socket.
-
-    Raises:
-        PermissionError: others may write it, and it has no sticky bit.
-    """
-    mode = folder.stat().st_mode
-    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-        raise PermissionError(
-            errno.EPERM, f"{folder} may be written by everybody: chmod 1770 (or at least +t) it", str(folder)
-        )
+    try:
+        if os.geteuid() == 0:
+            folder.chmod(_PROVIDERS_MODE)
+            os.chown(folder, 0, _PROVIDERS_GROUP)
+    except OSError as error:  # in a user namespace that has no such group, or on a read-only file system
+        log.info("the folder of providers %s keeps its owner: %s", folder, error.strerror)
