@@ -14,7 +14,7 @@ import pytest
 
 from driver_rig import CANT_MOUNT
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("own_tmp")]
 
 NO_NAMESPACES = "for one in user mnt; do echo 0 >/proc/sys/user/max_${one}_namespaces || exit 9; done; "
 
@@ -25,7 +25,7 @@ def until(true: Callable[[], bool], seconds: float = 20) -> bool:
 
 
 def left() -> set[str]:
-    return {path.name for path in Path("/tmp").glob("sscsi-*")}
+    return {path.name for path in Path(os.environ["TMPDIR"]).glob("sscsi-*")}
 
 
 def demo(*prefix: str) -> "subprocess.CompletedProcess[str]":
@@ -103,11 +103,11 @@ def test_ended_in_the_middle_it_leaves_no_daemon_and_no_mount(number: signal.Sig
         said += running.stdout.read()
     assert "Traceback" not in said
     assert until(lambda: not any(child.is_running() for child in children)), "a daemon outlived the demo"
-    assert "sscsi-" not in Path("/proc/self/mountinfo").read_text()
+    assert os.environ["TMPDIR"] not in Path("/proc/self/mountinfo").read_text()
     if number is signal.SIGKILL:  # nobody could clean up, but what is left is nothing mounted and no daemon
         assert running.returncode == -number
         for name in left() - before:
-            shutil.rmtree(Path("/tmp") / name)
+            shutil.rmtree(Path(os.environ["TMPDIR"]) / name)
         return
     assert running.returncode == 128 + number
     assert f"ended by {number.name}" in said

@@ -24,8 +24,7 @@ def sscsi(*arguments: object, prefix: tuple[str, ...] = ()) -> "subprocess.Compl
 
 @pytest.mark.mount
 @pytest.mark.skipif(bool(CANT_MOUNT), reason=CANT_MOUNT or "mounting works")
-def test_the_whole_demo() -> None:
-    before = {path.name for path in Path("/tmp").glob("sscsi-*")}
+def test_the_whole_demo(own_tmp: Path) -> None:
     done = sscsi("demo")
     assert done.returncode == 0, done.stdout + done.stderr
     for shown in (
@@ -36,7 +35,7 @@ def test_the_whole_demo() -> None:
     ):
         assert shown in done.stdout
     assert "\033" not in done.stdout
-    assert {path.name for path in Path("/tmp").glob("sscsi-*")} == before
+    assert not list(own_tmp.iterdir())
     assert "sscsi-" not in Path("/proc/self/mountinfo").read_text()
 
 

@@ -136,7 +136,7 @@ def _rotate(stage: Stage, target: Path, console: Console) -> None:
             if not seen or seen[-1] != value:
                 seen.append(value)
 
-    reader = threading.Thread(target=read)
+    reader = threading.Thread(target=read, daemon=True)  # an interrupt at a bad moment must not leave it reading
     before = (target / "..data").readlink()
     with (target / "password").open() as open_before:
         inode_before = os.fstat(open_before.fileno()).st_ino
@@ -154,8 +154,8 @@ def _rotate(stage: Stage, target: Path, console: Console) -> None:
 
 def _rotated(stage: Stage, seen: list[str], reader: threading.Thread, stop: threading.Event) -> float:
     """Change the secret, and let the reader see it; seconds that it took."""
-    reader.start()
     try:
+        reader.start()
         _until(lambda: bool(seen), "the reader did not begin")
         stage.aws.put_secret(scene.SECRET, _ROTATED)
         began = time.monotonic()
@@ -163,7 +163,8 @@ def _rotated(stage: Stage, seen: list[str], reader: threading.Thread, stop: thre
         return time.monotonic() - began
     finally:
         stop.set()
-        reader.join()
+        if reader.is_alive():
+            reader.join()
 
 
 def _denied(stage: Stage, kubelet: Any, console: Console) -> None:

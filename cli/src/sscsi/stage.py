@@ -1,6 +1,7 @@
 """A whole cluster's worth of this on one machine: emulators in this process, provider and driver as real daemons."""
 
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -25,6 +26,7 @@ ROLE: Final = "arn:aws:iam::123456789012:role/application-one-secrets"
 SECRET: Final = "password"  # noqa: S105  # the article's name for it
 VALUE: Final = "h+7Q?D7ydVXrzCXn"
 """The article's sample value, public as it is."""
+_MAX_FOLDER_BYTES: Final = 40
 _PROVIDER_ACCOUNT: Final = ("kube-system", "sscsi-provider-aws")
 _CLUSTER: Final = """
 apiVersion: storage.k8s.io/v1
@@ -42,6 +44,12 @@ spec:
 def examples() -> Path:
     """The folder of the article's AWS manifests."""
     return Path(__file__).resolve().parents[3] / "examples" / "aws"
+
+
+def _short_folder() -> str:
+    """Where temporary folders go (TMPDIR), if the path of a socket in one is not too long (107 bytes)."""
+    folder = tempfile.gettempdir()
+    return folder if len(os.fsencode(folder)) <= _MAX_FOLDER_BYTES else "/tmp"  # noqa: S108
 
 
 class Stage:
@@ -67,7 +75,7 @@ class Stage:
     ) -> None:
         self.aws = AwsEmulator()
         self.kubernetes = KubernetesEmulator()
-        self.folder = Path(tempfile.mkdtemp(prefix="sscsi-", dir="/tmp"))  # sockets need a short path
+        self.folder = Path(tempfile.mkdtemp(prefix="sscsi-", dir=_short_folder()))
         self.objects = self.folder / "objects"
         self.sockets = self.folder / "providers"
         self.kubelet_root = self.folder / "kubelet"
