@@ -15,6 +15,8 @@ from sscsi_provider_aws.clients import Endpoints
 from sscsi_provider_aws.provider import AwsProvider
 from sscsi_shared.cluster_api import ApiServerCluster
 from sscsi_shared.deadline import Deadline
+from sscsi_shared.economy.asking import Economy
+from sscsi_shared.economy.options import OFF
 from sscsi_shared.errors import (
     AccessDenied,
     AuthenticationFailed,
@@ -63,7 +65,8 @@ class World:
     ) -> MountResult:
         url = self.aws.url
         provider = AwsProvider(endpoints=Endpoints(url, url, url), region=region, environ={"AWS_MAX_ATTEMPTS": "1"})
-        pipeline = Pipeline(provider, ApiServerCluster(self.kubernetes.url, token_file=self.token_file))
+        cluster = ApiServerCluster(self.kubernetes.url, token_file=self.token_file)
+        pipeline = Pipeline(provider, cluster, Economy(provider, OFF))
         token = self.kubernetes.token("ns", account, "sts.amazonaws.com", "pod", "uid")
         attributes = parameters | {
             "objects": objects,

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ from sscsi_shared.manifests import parse_manifests
 
 _ROTATED: Final = "n3w-And-Rot4ted!"
 _WAIT_SECONDS: Final = 15.0
+_PODS: Final = 50
+_SECRETS: Final = 10
 
 
 class NotShown(Exception):
@@ -73,6 +76,7 @@ def whole(stage: Stage, console: Console) -> None:
         console.done("no mount, no directory, no status object")
         kubelet.unpublish(volume)
         console.done("unpublishing again is no error")
+    _crowd(stage, console)
     _nothing_leaked(stage, console)
     _calls(stage, console)
 
@@ -90,6 +94,7 @@ def without_mount(stage: Stage, console: Console, why: Sequence[str]) -> None:
     console.skipped("driver, tmpfs, rotation and unmount: they need root, or the right to make a user namespace")
     for one in why:
         console.note(one)
+    _crowd(stage, console)
     _nothing_leaked(stage, console)
     _calls(stage, console)
 
@@ -188,6 +193,32 @@ def _denied(stage: Stage, kubelet: Any, console: Console) -> None:
     expect((target / "password").read_text() == _ROTATED, "the retry did not fill the volume")
     console.done("the right is back: the retry fills the volume")
     kubelet.unpublish(volume)
+
+
+def _crowd(stage: Stage, console: Console) -> None:
+    """Many pods at once, with a provider as it is by default: it keeps what it learns, for the same identity."""
+    console.step(f"{_PODS} pods of one service account start at once, each with {_SECRETS} secrets")
+    names = [f"crowd-{number}" for number in range(_SECRETS)]
+    for name in names:
+        stage.aws.put_secret(name, scene.VALUE)
+    parameters = {"objects": "\n".join(f"- {{objectName: {name}, objectType: secretsmanager}}" for name in names)}
+    requests = [
+        mount_request(stage.volume(pod=f"crowd-{number}"), parameters, stage.kubelet_root) for number in range(_PODS)
+    ]
+    before = stage.aws.calls.copy()
+    began = time.monotonic()
+    sockets = stage.folder / "crowd"
+    sockets.mkdir()
+    with stage.provider_daemon(sockets) as provider, ThreadPoolExecutor(_PODS) as pods:
+        answers = list(pods.map(lambda request: ask_provider(provider.socket, request, _WAIT_SECONDS), requests))
+        took = time.monotonic() - began
+    contents = {file.contents.decode() for answer in answers for file in answer.files}
+    expect(contents == {scene.VALUE}, "a pod did not get its secrets")
+    expect(all(len(answer.files) == _SECRETS for answer in answers), "a pod did not get all of its secrets")
+    calls = stage.aws.calls - before
+    expect(calls.total() <= 2, f"it took {calls.total()} calls")  # the promise: a login and a batch
+    console.done(f"{_PODS} pods, {calls.total()} calls: {', '.join(sorted(calls))} ({took:.1f} s with its start)")
+    console.note(f"pod by pod and secret by secret it would be {_PODS * (_SECRETS + 1)}")
 
 
 def _nothing_leaked(stage: Stage, console: Console) -> None:

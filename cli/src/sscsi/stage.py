@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,7 @@ ROLE: Final = "arn:aws:iam::123456789012:role/application-one-secrets"
 SECRET: Final = "password"  # noqa: S105  # the article's name for it
 VALUE: Final = "h+7Q?D7ydVXrzCXn"
 """The article's sample value, public as it is."""
+KEEP_NOTHING: Final = ("--cache-ttl=0", "--session-max-age=0", "--backoff=0")
 _MAX_FOLDER_BYTES: Final = 40
 _PROVIDER_ACCOUNT: Final = ("kube-system", "sscsi-provider-aws")
 _CLUSTER: Final = """
@@ -60,6 +62,7 @@ class Stage:
         rotation: its --rotation-poll-interval; empty = no rotation.
         reflection: whether the provider serves gRPC reflection.
         tied: whether the daemons are killed when this process is; see Daemon.
+        flags: more of the provider's; by default it keeps nothing, so that each mount shows what the backend says now.
 
     Attributes:
         aws: Secrets Manager, SSM and STS.
@@ -71,7 +74,13 @@ class Stage:
     """
 
     def __init__(
-        self, *, driver: bool = True, rotation: str = "", reflection: bool = False, tied: bool = False
+        self,
+        *,
+        driver: bool = True,
+        rotation: str = "",
+        reflection: bool = False,
+        tied: bool = False,
+        flags: Sequence[str] = KEEP_NOTHING,
     ) -> None:
         self.aws = AwsEmulator()
         self.kubernetes = KubernetesEmulator()
@@ -80,10 +89,12 @@ class Stage:
         self.sockets = self.folder / "providers"
         self.kubelet_root = self.folder / "kubelet"
         self.status = self.folder / "status"
+        self._own_token = self.folder / "run" / "provider-token"
         self._wants_driver = driver
         self._stack = ExitStack()
         self._rotation = rotation
         self._reflection = reflection
+        self._flags = flags
         self._tied = tied
 
     def __enter__(self) -> Self:
@@ -125,6 +136,27 @@ class Stage:
         }
         (self.objects / f"{name}.json").write_text(json.dumps(body), encoding="utf-8")
 
+    def provider_daemon(self, sockets: Path, *flags: str) -> Daemon:
+        """A provider in a folder of sockets, not started yet; with flags beside those that say where everything is."""
+        return Daemon(
+            "sscsi_provider_aws",
+            [
+                f"--provider-volume={sockets}",
+                f"--kube-api-url={self.kubernetes.url}",
+                f"--kube-token-file={self._own_token}",
+                f"--region={REGION}",
+                f"--sts-endpoint={self.aws.url}",
+                f"--secretsmanager-endpoint={self.aws.url}",
+                f"--ssm-endpoint={self.aws.url}",
+                "--log-format=text",
+                f"--grpc-reflection={str(self._reflection).lower()}",
+                *flags,
+            ],
+            sockets / "aws.sock",
+            self.folder / f"{sockets.name}.log",
+            tied=self._tied,
+        )
+
     def _unmount_all(self) -> None:
         """What a killed driver left mounted; else the folder could not be removed."""
         for point in reversed(mount_points_below(self.folder)):
@@ -149,28 +181,11 @@ class Stage:
             },
         )
         self.kubernetes.grant(f"system:serviceaccount:{':'.join(_PROVIDER_ACCOUNT)}", "get", "serviceaccounts")
-        own_token = self.folder / "run" / "provider-token"
-        own_token.touch(mode=0o600)
-        own_token.write_text(self.kubernetes.token(*_PROVIDER_ACCOUNT, self.kubernetes.issuer), encoding="utf-8")
+        self._own_token.touch(mode=0o600)
+        self._own_token.write_text(self.kubernetes.token(*_PROVIDER_ACCOUNT, self.kubernetes.issuer), encoding="utf-8")
         self.aws.trust(ROLE, self.kubernetes.verify, f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}")
         self.aws.put_secret(SECRET, VALUE)
-        self.provider = Daemon(
-            "sscsi_provider_aws",
-            [
-                f"--provider-volume={self.sockets}",
-                f"--kube-api-url={self.kubernetes.url}",
-                f"--kube-token-file={own_token}",
-                f"--region={REGION}",
-                f"--sts-endpoint={self.aws.url}",
-                f"--secretsmanager-endpoint={self.aws.url}",
-                f"--ssm-endpoint={self.aws.url}",
-                "--log-format=text",
-                f"--grpc-reflection={str(self._reflection).lower()}",
-            ],
-            self.sockets / "aws.sock",
-            self.folder / "provider.log",
-            tied=self._tied,
-        )
+        self.provider = self.provider_daemon(self.sockets, *self._flags)
         self.driver = Daemon(
             "sscsi_driver",
             [

@@ -16,9 +16,9 @@ from typing import Final
 import grpc
 
 from sscsi_driver.attributes import PERMISSION
-from sscsi_driver.cancellation import Cancellation
 from sscsi_driver.errors import ErrorType, PublishError, Unpublished
 from sscsi_driver.sockets import ProviderSocket, dial, find
+from sscsi_shared.cancellation import Cancellation
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import clip
 from sscsi_shared.mount import MountResult, ObjectVersion, SecretFile

@@ -10,12 +10,12 @@ from typing import Final
 import grpc
 
 from sscsi_driver.attributes import split_context
-from sscsi_driver.cancellation import Cancellation
 from sscsi_driver.csi import csi_pb2, csi_pb2_grpc
 from sscsi_driver.errors import ErrorType, InvalidRequest, PublishError
 from sscsi_driver.metrics import DriverMetrics
 from sscsi_driver.preparing import PublishRequest
 from sscsi_driver.publishing import Publisher
+from sscsi_shared.cancellation import Cancellation
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import clip
 from sscsi_shared.secret import SecretText

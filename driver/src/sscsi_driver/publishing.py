@@ -18,7 +18,6 @@ from typing import Final, TypeAlias
 import grpc
 
 from sscsi_driver.attributes import CLASS_KEY, OverlayRule, pod_of
-from sscsi_driver.cancellation import Cancellation
 from sscsi_driver.classes import Classes
 from sscsi_driver.dispatch import Providers
 from sscsi_driver.errors import NON_FINAL, ErrorType, InvalidRequest, PublishError
@@ -28,6 +27,7 @@ from sscsi_driver.status import pod_status
 from sscsi_driver.status_folder import StatusSink
 from sscsi_driver.tmpfs import TmpfsLimits
 from sscsi_driver.volume import State, Volume, Volumes
+from sscsi_shared.cancellation import Cancellation
 from sscsi_shared.deadline import Clock, Deadline
 from sscsi_shared.errors import InvalidParameters
 from sscsi_shared.mount import MountResult, PodInfo

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from sscsi_driver.cancellation import Cancellation
 from sscsi_driver.publishing import Publisher
+from sscsi_shared.cancellation import Cancellation
 from sscsi_shared.deadline import Deadline
 
 log = logging.getLogger(__name__)

@@ -22,9 +22,9 @@ from typing import Generic, TypeVar
 import grpc
 
 from sscsi_driver import tmpfs
-from sscsi_driver.cancellation import Cancellation
 from sscsi_driver.errors import ErrorType, PublishError, Unpublished, UnpublishFailed
 from sscsi_driver.tmpfs import MountPoint, TmpfsLimits
+from sscsi_shared.cancellation import Cancellation
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.publish import is_published
 

@@ -9,7 +9,7 @@ import json
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -180,6 +180,8 @@ class AwsEmulator:
             return self._assume(form, environ, start_response)
         if (denied := self._denied(operation, key, body)) is not None:
             return _refuse(denied, operation, start_response)
+        if operation == "secretsmanager.BatchGetSecretValue":
+            return self._batch(key, body, environ, start_response)
         return self._moto(environ, start_response)  # type: ignore[no-any-return]
 
     def _assume(
@@ -200,6 +202,39 @@ class AwsEmulator:
             self._roles[given[0]] = role
             self._given += given
         return [answer]
+
+    def _batch(self, key: str, body: bytes, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Each secret of a batch takes the right to read it; those denied are told among the answer's Errors."""
+        asked = json.loads(body)
+        denials = {
+            name: denial
+            for name in asked["SecretIdList"]
+            if (denial := self._denial(self._roles[key], "secretsmanager.GetSecretValue", name))
+        }
+        told = [
+            {"SecretId": name, "ErrorCode": denial.code, "Message": denial.message} for name, denial in denials.items()
+        ]
+        allowed = [name for name in asked["SecretIdList"] if name not in denials]
+        if not allowed:
+            start_response("200 OK", [("Content-Type", "application/x-amz-json-1.1")])
+            return [json.dumps({"SecretValues": [], "Errors": told}).encode()]
+        rest = json.dumps({"SecretIdList": allowed}).encode()
+        environ |= {"wsgi.input": io.BytesIO(rest), "CONTENT_LENGTH": str(len(rest))}
+        return self._moto_with(environ, start_response, told)
+
+    def _moto_with(
+        self, environ: Environ, start_response: StartResponse, told: Sequence[Mapping[str, str]]
+    ) -> Iterable[bytes]:
+        """Moto's answer with more Errors."""
+        begun: list[Any] = []
+        body = b"".join(self._moto(environ, lambda *said: begun.extend(said)))
+        status, headers = begun[:2]
+        if status.startswith("200"):
+            answer = json.loads(body)
+            answer["Errors"] = [*answer.get("Errors", ()), *told]
+            body = json.dumps(answer).encode()
+        start_response(status, [pair for pair in headers if pair[0].lower() != "content-length"])
+        return [body]
 
     def _distrusts(self, role: str, token: str) -> _Refusal | None:
         refused = _Refusal(403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
@@ -223,6 +258,9 @@ class AwsEmulator:
                 400, "UnrecognizedClientException", "The security token included in the request is invalid."
             )
         asked = str(json.loads(body).get("SecretId", "*")) if body.startswith(b"{") else "*"
+        return self._denial(role, operation, asked)
+
+    def _denial(self, role: str, operation: str, asked: str) -> _Refusal | None:
         if not self._denials & {(role, operation, "*"), (role, operation, asked)}:
             return None
         who = role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/session"

@@ -19,7 +19,7 @@ and it is the same between retries: no times, counts or random order.
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import ClassVar, Final, TypeVar
 
 MAX_MESSAGE_BYTES: Final = 2048
 """Longer status texts break the HTTP/2 stream in some gRPC stacks (measured)."""
@@ -171,6 +171,17 @@ class MountFailed(MountError):
             text += told
         waits = [failure.retry_after for failure in self.failures if failure.retry_after is not None]
         super().__init__(text, retry_after=max(waits, default=None))
+
+
+ErrorT = TypeVar("ErrorT", bound=MountError)
+
+
+def fresh(error: ErrorT) -> ErrorT:
+    """A copy without cause and traceback, for a failure that is kept or told to several: frames hold what was read."""
+    copy = error.__class__.__new__(error.__class__)
+    copy.__dict__.update(error.__dict__)
+    copy.args = error.args
+    return copy
 
 
 def first_or_all(failures: Sequence[MountError]) -> MountError:

@@ -5,9 +5,10 @@ for ever.
 """
 
 import contextvars
+import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from typing import Final, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final, TypeVar
 
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import ObjectError, OutOfTime
@@ -31,24 +32,46 @@ def fetch_each(
     Args:
         read: reads one object; raises ObjectError for that object alone. It should give up by the deadline itself.
         objects: what to read.
-        deadline: reads that have not ended by then come out as OutOfTime.
+        deadline: reads that have not ended by then, or when the caller gives up, come out as OutOfTime.
 
     Raises:
         AuthenticationFailed: a read found the login refused, or anything else that is no ObjectError: it ends them all
             at once. Of several the one for the first object.
     """
+    wanted = list(dict.fromkeys(objects))
     flights: dict[ObjectT, Future[OutcomeT | ObjectError]] = {}
+    landing = _Landing(len(wanted))
     try:
-        for one in dict.fromkeys(objects):
+        for one in wanted:
             flights[one] = _pool.submit(contextvars.copy_context().run, _outcome, read, one, deadline)
-        done = wait(flights.values(), timeout=deadline.remaining(), return_when=FIRST_EXCEPTION).done
+            flights[one].add_done_callback(landing.landed)
+        with deadline.telling(landing.enough.set):
+            landing.enough.wait(deadline.remaining())
         return {
-            one: flight.result() if flight in done else OutOfTime("The backend did not answer in time.")
+            one: flight.result() if flight.done() else OutOfTime("The backend did not answer in time.")
             for one, flight in flights.items()
         }
     finally:
         for flight in flights.values():
             flight.cancel()
+
+
+class _Landing:
+    """Says when it is enough: all flights have landed, one has crashed, or the caller gave up."""
+
+    def __init__(self, flights: int) -> None:
+        self.enough: Final = threading.Event()
+        self._lock = threading.Lock()
+        self._left = flights
+        if not flights:
+            self.enough.set()
+
+    def landed(self, flight: Future[Any]) -> None:
+        with self._lock:
+            self._left -= 1
+            last = self._left == 0
+        if last or flight.cancelled() or flight.exception() is not None:
+            self.enough.set()
 
 
 def _outcome(read: Callable[[ObjectT, Deadline], OutcomeT], one: ObjectT, deadline: Deadline) -> OutcomeT | ObjectError:

@@ -98,10 +98,18 @@ class MountPlan(Generic[ObjectT]):
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """The content of one object, and the version that the backend gave it."""
+    """The content of one object.
+
+    Attributes:
+        contents: what the backend holds.
+        version: that the backend gave it.
+        pinned: whether this content can never change under the object's name and version, so that it may be kept for
+            longer than others.
+    """
 
     contents: SecretBytes
     version: str
+    pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ MAX_LIKENESSES: Final = 1000
 MAX_TARGET_PATH_BYTES: Final = 4096
 MAX_CURRENT_VERSIONS: Final = 10_000
 
+SESSION_SCOPE: Final = "sessionScope"
 _TOKENS: Final = CSI_PREFIX + "serviceAccount.tokens"
 _NUMBER: Final = re.compile(r"[ \t\r\n]*(0|[1-9][0-9]{0,9})[ \t\r\n]*")
 _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
@@ -69,6 +70,24 @@ def read_mount(
     )
 
 
+def shares_nothing(mount: MountInput) -> bool:
+    """Whether the class asks that its pod shares logins and contents with no other pod: `sessionScope: pod`.
+
+    That is for backends with policies on the pod itself, not only on its service account.
+
+    Raises:
+        InvalidParameters: another word than `pod` or `serviceAccount`.
+    """
+    word = mount.attributes.get(SESSION_SCOPE, "")
+    if word not in {"", "serviceAccount", "pod"}:
+        raise InvalidParameters(
+            f"{SESSION_SCOPE} is {json.dumps(clip(word, 64), ensure_ascii=False)}.",
+            path=f"parameters.{SESSION_SCOPE}",
+            hint='Write "serviceAccount" (as by default) or "pod".',
+        )
+    return word == "pod"
+
+
 class Parameters:
     """Typed reading of a mount's attributes.
 
@@ -79,7 +98,7 @@ class Parameters:
 
     def __init__(self, attributes: Mapping[str, str], known: Iterable[str] = ()) -> None:
         self._attributes = attributes
-        self._known = frozenset(known)
+        self._known = frozenset(known) | {SESSION_SCOPE}
 
     def __contains__(self, key: str) -> bool:
         return key in self._attributes

@@ -1,19 +1,17 @@
 """The way of a Mount: parse, identify, plan, open, fetch, render."""
 
-import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Generic
 
 from sscsi_shared.cluster import Cluster
 from sscsi_shared.deadline import Clock, Deadline
+from sscsi_shared.economy.asking import Economy
 from sscsi_shared.errors import AuthenticationFailed, MountError, ObjectError, ObjectNotFound, OutOfTime, first_or_all
 from sscsi_shared.mount import MountInput, MountPlan, MountResult, ObjectT, Place, PlannedRead, Read
-from sscsi_shared.provider import CredentialT, IdentityT, Login, Provider, RequestT, Session
+from sscsi_shared.parameters import shares_nothing
+from sscsi_shared.provider import CredentialT, IdentityT, Login, Provider, RequestT
 from sscsi_shared.render import MAX_RESULT_BYTES, check_plan, named, render
-
-log = logging.getLogger(__name__)
 
 
 class Pipeline(Generic[RequestT, ObjectT, IdentityT, CredentialT]):
@@ -22,6 +20,7 @@ class Pipeline(Generic[RequestT, ObjectT, IdentityT, CredentialT]):
     Args:
         provider: the cloud.
         cluster: where it finds service accounts.
+        economy: reads for it, and knows what was read.
         now: seconds since 1970.
         max_bytes: the most that an answer may come to.
     """
@@ -30,12 +29,14 @@ class Pipeline(Generic[RequestT, ObjectT, IdentityT, CredentialT]):
         self,
         provider: Provider[RequestT, ObjectT, IdentityT, CredentialT],
         cluster: Cluster,
+        economy: Economy[RequestT, ObjectT, IdentityT, CredentialT],
         now: Clock = time.time,
         *,
         max_bytes: int = MAX_RESULT_BYTES,
     ) -> None:
         self._provider = provider
         self._cluster = cluster
+        self._economy = economy
         self._now = now
         self._max_bytes = max_bytes
 
@@ -46,6 +47,7 @@ class Pipeline(Generic[RequestT, ObjectT, IdentityT, CredentialT]):
             MountError: why there is none. What the author got wrong is told before anything is asked, several failed
                 objects at once and in the order of the class.
         """
+        pod_uid = mount.pod.uid if shares_nothing(mount) or self._economy.per_pod else ""
         request = self._provider.parse(mount)
         login = self._provider.identify(request, self._cluster, deadline)
         plan = self._provider.plan(request, login.identity)
@@ -54,46 +56,26 @@ class Pipeline(Generic[RequestT, ObjectT, IdentityT, CredentialT]):
             raise AuthenticationFailed(
                 "The credentials for this mount have ended.", hint="Compare the clocks of node and API server."
             )
-        return render(plan, self._read_all(plan, login, deadline), max_bytes=self._max_bytes)
+        return render(plan, self._read_all(plan, login, deadline, pod_uid), max_bytes=self._max_bytes)
 
     def _read_all(
-        self, plan: MountPlan[ObjectT], login: Login[IdentityT, CredentialT], deadline: Deadline
+        self, plan: MountPlan[ObjectT], login: Login[IdentityT, CredentialT], deadline: Deadline, pod_uid: str
     ) -> list[Read | None]:
         """What there is of each planned read; the next candidate is asked after an outcome that may pass by itself."""
         outcomes: dict[int, Read | ObjectError] = {}
         turns = max((len(planned.candidates) for planned in plan.reads), default=0)
         for turn in range(turns):
             # No candidate may use up the time of those after it.
-            share = Deadline.after(deadline.remaining() / (turns - turn), deadline.clock)
+            share = deadline.share(turns - turn)
             for place, group in _by_place(plan.reads, outcomes, turn).items():
-                found = self._fetch(place, list(dict.fromkeys(group.values())), login, share)
+                objects = list(dict.fromkeys(group.values()))
+                found: Mapping[ObjectT, Read | ObjectError]
+                if share.expired:
+                    found = dict.fromkeys(objects, OutOfTime("There was no time left to ask the backend."))
+                else:
+                    found = self._economy.read(login, place, objects, share, pod_uid=pod_uid)
                 outcomes |= {index: found[one] for index, one in group.items()}
         return _settle(plan.reads, outcomes)
-
-    def _fetch(
-        self, place: Place, objects: Sequence[ObjectT], login: Login[IdentityT, CredentialT], deadline: Deadline
-    ) -> Mapping[ObjectT, Read | ObjectError]:
-        """One outcome for each object; a place that can't be opened is the outcome of all that lie there."""
-        if deadline.expired:
-            return dict.fromkeys(objects, OutOfTime("There was no time left to ask the backend."))
-        try:
-            with self._session(place, login, deadline) as session:
-                return session.fetch(objects, deadline)
-        except ObjectError as error:
-            return dict.fromkeys(objects, error)
-
-    @contextmanager
-    def _session(
-        self, place: Place, login: Login[IdentityT, CredentialT], deadline: Deadline
-    ) -> Iterator[Session[ObjectT]]:
-        session = self._provider.open(login, place, deadline)
-        try:
-            yield session
-        finally:
-            try:
-                session.close()
-            except Exception as error:  # noqa: BLE001  # what was read is good all the same
-                log.warning("a session at %s could not be closed: %s", place, type(error).__name__)
 
 
 def _by_place(

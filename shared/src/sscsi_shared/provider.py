@@ -4,7 +4,7 @@ A Mount goes through a provider in four steps. `parse` and `plan` are pure and t
 values or the same InvalidParameters out. `identify` says on whose behalf we ask; `open` logs in.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -28,11 +28,14 @@ class Login(Generic[IdentityT, CredentialT]):
         identity: hashable; every fact that changes where a call goes, as whom, or what comes back; no token.
         credentials: unhashable and redacted; the token or password to log in with.
         live_until: when the credentials end.
+        backend: whose limits a call counts against (an account at an address, say): once it throttles or fails, all who
+            share it hold back. None = the identity's own.
     """
 
     identity: IdentityT
     credentials: CredentialT
     live_until: Instant | None = None
+    backend: Hashable = None
 
 
 class Session(Protocol[ObjectT]):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
-from sscsi_shared.errors import InvalidParameters, MountError, ObjectError, ObjectUnusable, clip, first_or_all
+from sscsi_shared.errors import InvalidParameters, MountError, ObjectError, ObjectUnusable, clip, first_or_all, fresh
 from sscsi_shared.mount import MountPlan, MountResult, ObjectT, ObjectVersion, Output, PlannedRead, Read, SecretFile
 from sscsi_shared.paths import check_layout, check_mode
 from sscsi_shared.secret import SecretBytes
@@ -94,8 +94,7 @@ def named(name: str, error: ErrorT, *, subject: str = "") -> ErrorT:
     """
     if re.search(rf"(?<![\w-]){re.escape(clip(name))}(?![\w-])", str(error)):
         return error
-    copy = error.__class__.__new__(error.__class__)
-    copy.__dict__.update(error.__dict__)
+    copy = fresh(error)
     copy.message = f"{subject or clip(name)}: {error.message}"
     copy.args = (copy.message,)
     copy.__cause__ = error

@@ -36,7 +36,7 @@ def test_answers_are_matched_whatever_their_order() -> None:
     assert found == {
         asked[0]: Read(SecretBytes(b"A"), "1"),
         asked[1]: Read(SecretBytes(b"B"), "2"),
-        asked[2]: Read(SecretBytes(b"C"), "3"),
+        asked[2]: Read(SecretBytes(b"C"), "3", pinned=True),
     }
 
 

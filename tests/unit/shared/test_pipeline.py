@@ -7,6 +7,8 @@ import pytest
 
 from sscsi_shared.cluster import Cluster, NoCluster
 from sscsi_shared.deadline import Deadline, Instant
+from sscsi_shared.economy.asking import Economy
+from sscsi_shared.economy.options import OFF
 from sscsi_shared.errors import (
     AccessDenied,
     AuthenticationFailed,
@@ -93,7 +95,7 @@ class Noted:
             raise OSError("already closed")
 
     def mount(self, seconds: float = 100) -> dict[str, bytes]:
-        pipeline = Pipeline(self, NoCluster(), now=lambda: 1000.0)
+        pipeline = Pipeline(self, NoCluster(), Economy(self, OFF), now=lambda: 1000.0)
         result = pipeline.mount(MOUNT, Deadline.after(seconds, self.clock))
         return {file.path: file.contents.reveal() for file in result.files}
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sscsi_provider_aws.clients import Endpoints
 from sscsi_provider_aws.provider import RUNTIME_NAME, VERSION, AwsProvider
-from sscsi_shared.daemon.flags import Flag, boolean
+from sscsi_shared.daemon.flags import Flag, boolean, one_of
 from sscsi_shared.server.serve import parse_options, serve_provider
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,14 @@ QPS: Final = Flag("qps", "", "Accepted and ignored: there is no limiter.", str)
 BURST: Final = Flag("burst", "", "Accepted and ignored: there is no limiter.", str)
 POD_IDENTITY: Final = Flag("pod-identity-http-timeout", "", "Accepted and ignored in this version.", str)
 
-FLAGS: Final[tuple[Flag[Any], ...]] = (REGION, STS, SECRETS, SSM, ADDON, WRITES, QPS, BURST, POD_IDENTITY)
+BATCH: Final = Flag(
+    "batch",
+    "auto",
+    "Use BatchGetSecretValue, a right of its own, from three secrets on: auto, or off.",
+    one_of("auto", "off"),
+)
+
+FLAGS: Final[tuple[Flag[Any], ...]] = (REGION, STS, SECRETS, SSM, ADDON, WRITES, QPS, BURST, POD_IDENTITY, BATCH)
 
 
 def main() -> None:
@@ -49,6 +56,7 @@ def main() -> None:
         endpoints=Endpoints(values[STS] or everywhere, values[SECRETS] or everywhere, values[SSM] or everywhere),
         region=values[REGION],
         ca_bundle=options.daemon.ca_bundle or (Path(bundle) if bundle else None),
+        batch=values[BATCH] == "auto",
         app_id=f"{RUNTIME_NAME}-{values[ADDON] or VERSION}",
     )
     serve_provider(provider, options, runtime_name=RUNTIME_NAME, version=VERSION)

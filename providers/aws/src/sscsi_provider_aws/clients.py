@@ -7,6 +7,7 @@ failure. Shared configuration files are never read.
 import logging
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -29,6 +30,7 @@ CONNECT_SECONDS: Final = 3
 READ_SECONDS: Final = 10
 ATTEMPTS: Final = 3
 _POOL: Final = 32
+_MAX_CLIENTS: Final = 64
 SERVICES: Final = ("sts", "secretsmanager", "ssm")
 _METRIC_NAMES: Final = {"sts": "sts", "secrets-manager": "secretsmanager", "ssm": "ssm"}
 
@@ -138,22 +140,28 @@ class Clients:
         )
         self._lock = threading.Lock()
         self._session: boto3.Session | None = None
-        self._clients: dict[tuple[str, str], Any] = {}
+        self._clients: OrderedDict[tuple[str, str, bool], Any] = OrderedDict()
 
-    def get(self, service: str, region: str) -> Any:
-        """The client of sts, secretsmanager or ssm in a region."""
+    def get(self, service: str, region: str, *, retries: bool = True) -> Any:
+        """The client of sts, secretsmanager or ssm in a region; without retries where there is a better way at hand."""
+        key = service, region, retries
         with self._lock:
-            client = self._clients.get((service, region))
+            client = self._clients.get(key)
             if client is None:
-                client = self._clients[service, region] = self._make(service, region)
+                client = self._clients[key] = self._make(service, region, retries=retries)
+            self._clients.move_to_end(key)
+            while len(self._clients) > _MAX_CLIENTS:  # a class may name any region
+                self._clients.popitem(last=False)
             return client
 
-    def _make(self, service: str, region: str) -> Any:
+    def _make(self, service: str, region: str, *, retries: bool) -> Any:
         if self._session is None:
             self._session = _session()
         session: Any = self._session
         unsigned: Any = {"signature_version": botocore.UNSIGNED}
         config = self._config.merge(Config(**unsigned)) if service == "sts" else self._config
+        if not retries:
+            config = config.merge(Config(retries={"total_max_attempts": 1}))
         verify: Any = str(self._ca_bundle) if self._ca_bundle else None
         client: Any = session.client(
             service,

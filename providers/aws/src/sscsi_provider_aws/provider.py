@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from urllib.request import getproxies_environment
 
 from sscsi_provider_aws.auth import AUDIENCE, AwsIdentity, WebIdentity, assume_role, role_of
+from sscsi_provider_aws.batches import Batches
 from sscsi_provider_aws.clients import AWS_OWN, AwsCredentials, Clients, Endpoints, acting_as
 from sscsi_provider_aws.parameters import (
     PARAMETER_STORE,
@@ -18,7 +19,7 @@ from sscsi_provider_aws.parameters import (
     read_request,
     region_of_arns,
 )
-from sscsi_provider_aws.secretsmanager import Secret, fetch_secrets
+from sscsi_provider_aws.secretsmanager import Secret, SecretsManager
 from sscsi_provider_aws.ssm import Parameter, fetch_parameters
 from sscsi_shared.cluster import Cluster
 from sscsi_shared.deadline import Clock, Deadline, Instant
@@ -37,9 +38,10 @@ AwsObject: TypeAlias = Secret | Parameter
 class AwsSession:
     """One role in one region."""
 
-    def __init__(self, clients: Clients, credentials: AwsCredentials, role: str, region: str) -> None:
+    def __init__(self, clients: Clients, credentials: AwsCredentials, role: str, region: str, batches: Batches) -> None:
         self._clients = clients
         self._credentials = credentials
+        self._secrets = SecretsManager(clients, region, role, batches)
         self._role = role
         self._region = region
 
@@ -55,7 +57,7 @@ class AwsSession:
         found: dict[AwsObject, Read | ObjectError] = {}
         with acting_as(self._credentials):
             if secrets:
-                found.update(fetch_secrets(self._clients, self._region, self._role, secrets, deadline).items())
+                found.update(self._secrets.fetch(secrets, deadline).items())
             if parameters:
                 found.update(fetch_parameters(self._clients, self._region, self._role, parameters, deadline).items())
         return found
@@ -72,6 +74,7 @@ class AwsProvider:
         region: where a class and its ARNs name none; empty = ask for the node's.
         ca_bundle: PEM file of authorities; None = the system's.
         app_id: goes into the user agent; by default name and version.
+        batch: whether BatchGetSecretValue is used where it can be.
         now: seconds since 1970.
         environ: for proxies and FIPS.
     """
@@ -85,10 +88,12 @@ class AwsProvider:
         region: str = "",
         ca_bundle: Path | None = None,
         app_id: str = f"{RUNTIME_NAME}-{VERSION}",
+        batch: bool = True,
         now: Clock = time.time,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._clients = Clients(endpoints, ca_bundle, app_id, environ)
+        self._batches = Batches(on=batch)
         self._region = region
         self._ca_bundle = str(ca_bundle or "")
         self._now = now
@@ -121,7 +126,8 @@ class AwsProvider:
             proxy=self._proxy,
             fips=self._fips,
         )
-        return Login(identity, WebIdentity(token.token), proof.expires_at)
+        account_id = identity.role.split(":")[4]  # whose quota it is
+        return Login(identity, WebIdentity(token.token), proof.expires_at, (account_id, identity.endpoints))
 
     def plan(self, request: AwsRequest, identity: AwsIdentity) -> MountPlan[AwsObject]:
         """See Provider."""
@@ -132,7 +138,7 @@ class AwsProvider:
     def open(self, login: Login[AwsIdentity, WebIdentity], place: Place, deadline: Deadline) -> AwsSession:
         """See Provider."""
         credentials = assume_role(self._clients, login.identity, login.credentials, place, deadline)
-        return AwsSession(self._clients, credentials, login.identity.role, place)
+        return AwsSession(self._clients, credentials, login.identity.role, place, self._batches)
 
     def _find_region(self, request: AwsRequest, cluster: Cluster, deadline: Deadline) -> str:
         """From the class, its ARNs, the operator, the node's label: the first that says one."""

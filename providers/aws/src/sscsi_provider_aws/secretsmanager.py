@@ -1,10 +1,13 @@
-"""AWS Secrets Manager: GetSecretValue, one secret a call."""
+"""AWS Secrets Manager: BatchGetSecretValue for current versions, GetSecretValue for the rest and where that fails."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final, TypeAlias
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sscsi_provider_aws.batches import LEAST, MOST, Batches
 from sscsi_provider_aws.clients import Clients
 from sscsi_provider_aws.errors import Asked, object_error
 from sscsi_shared.deadline import Deadline
@@ -12,6 +15,8 @@ from sscsi_shared.errors import ObjectError, clip
 from sscsi_shared.fetch import fetch_each
 from sscsi_shared.mount import Read
 from sscsi_shared.secret import SecretBytes
+
+_CURRENT: Final = frozenset({"", "AWSCURRENT"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,38 +34,129 @@ class Secret:
     stage: str = ""
 
 
-def fetch_secrets(
-    clients: Clients, region: str, role: str, secrets: Sequence[Secret], deadline: Deadline
-) -> Mapping[Secret, Read | ObjectError]:
-    """Read secrets in parallel, with the credentials of the context.
+Outcomes: TypeAlias = Mapping[Secret, Read | ObjectError]
 
-    Raises:
-        AuthenticationFailed: the credentials were refused.
+
+@dataclass(frozen=True, slots=True)
+class SecretsManager:
+    """Secrets Manager in one region, for one role.
+
+    Attributes:
+        clients: of the process.
+        region: that is asked.
+        role: ARN, for messages and for what is known of batches.
+        batches: where they may be used.
     """
 
-    def read(secret: Secret, deadline: Deadline) -> Read:
-        del deadline  # see auth.py
+    clients: Clients
+    region: str
+    role: str
+    batches: Batches
+
+    def fetch(self, secrets: Sequence[Secret], deadline: Deadline) -> Outcomes:
+        """Read secrets, with the credentials of the context: what a batch does not bring is read alone.
+
+        Raises:
+            AuthenticationFailed: the credentials were refused.
+        """
+        calls = plan_calls(secrets) if self.batches.use(self.role, self.region) else [(one,) for one in secrets]
+        found = self._call(calls, deadline)
+        alone = [(one,) for one in secrets if one not in found]
+        return {**found, **self._call(alone, deadline)} if alone else found
+
+    def _call(self, calls: Sequence[tuple[Secret, ...]], deadline: Deadline) -> Outcomes:
+        found: dict[Secret, Read | ObjectError] = {}
+        for call, outcome in fetch_each(self._ask, calls, deadline).items():
+            found |= dict.fromkeys(call, outcome) if isinstance(outcome, ObjectError) else outcome
+        return found
+
+    def _ask(self, call: tuple[Secret, ...], deadline: Deadline) -> Outcomes:
+        del deadline  # the client has its own timeouts; the caller stops waiting at the deadline
+        return {call[0]: self._read(call[0])} if len(call) == 1 else self._read_batch(call)
+
+    def _read(self, secret: Secret) -> Read:
         request = {"SecretId": secret.name}
         if secret.version:
             request["VersionId"] = secret.version
         if secret.stage:
             request["VersionStage"] = secret.stage
         try:
-            answer = clients.get("secretsmanager", region).get_secret_value(**request)
+            answer = self.clients.get("secretsmanager", self.region).get_secret_value(**request)
         except (ClientError, BotoCoreError) as error:
-            asked = Asked(
-                f"Failed fetching secret {_shown(secret)}",
-                region,
-                role,
-                "secretsmanager:GetSecretValue",
-                clip(secret.name, 256),
-            )
-            raise object_error(error, asked) from error
-        text = answer.get("SecretString")
-        contents = answer.get("SecretBinary", b"") if text is None else text.encode()
-        return Read(SecretBytes(contents), answer["VersionId"])
+            raise object_error(error, self._asked(secret)) from error
+        return _content(answer, pinned=bool(secret.version and not secret.stage))
 
-    return fetch_each(read, secrets, deadline)
+    def _read_batch(self, secrets: tuple[Secret, ...]) -> Outcomes:
+        """What one call brings; nothing where it fails as a whole, whatever for: single reads say it better."""
+        ids = [secret.name for secret in secrets]
+        client = self.clients.get("secretsmanager", self.region, retries=False)
+        try:
+            answer = client.batch_get_secret_value(SecretIdList=ids)
+        except (ClientError, BotoCoreError) as error:
+            asked = Asked("Failed fetching a batch", self.region, self.role, "secretsmanager:BatchGetSecretValue", "it")
+            failure = object_error(error, asked)
+            if not isinstance(failure, ObjectError):
+                raise failure from error
+            self.batches.failed(self.role, self.region, failure)
+            return {}
+        return self._match(secrets, answer)
+
+    def _match(self, secrets: Iterable[Secret], answer: Mapping[str, Any]) -> Outcomes:
+        """Which answer is whose, by ARN, then by name; who has none is left out."""
+        values = {entry.get("Name"): entry for entry in answer.get("SecretValues", ())}
+        values |= {entry.get("ARN"): entry for entry in answer.get("SecretValues", ())}
+        errors = {entry.get("SecretId"): entry for entry in answer.get("Errors", ())}
+        found: dict[Secret, Read | ObjectError] = {}
+        for secret in secrets:
+            if secret.name in values:
+                found[secret] = _content(values[secret.name], pinned=False)
+            elif secret.name in errors:
+                found[secret] = self._entry_error(secret, errors[secret.name], answer)
+        return found
+
+    def _entry_error(self, secret: Secret, entry: Mapping[str, Any], answer: Mapping[str, Any]) -> ObjectError:
+        said: Any = {
+            "Error": {"Code": entry.get("ErrorCode", "Unknown"), "Message": entry.get("Message", "")},
+            "ResponseMetadata": {"HTTPStatusCode": 400, "RequestId": _request_id(answer)},
+        }
+        error = object_error(ClientError(said, "GetSecretValue"), self._asked(secret))
+        if not isinstance(error, ObjectError):
+            raise error
+        return error
+
+    def _asked(self, secret: Secret) -> Asked:
+        return Asked(
+            f"Failed fetching secret {_shown(secret)}",
+            self.region,
+            self.role,
+            "secretsmanager:GetSecretValue",
+            clip(secret.name, 256),
+        )
+
+
+def plan_calls(secrets: Sequence[Secret]) -> list[tuple[Secret, ...]]:
+    """Calls that read all of them: batches of current versions from three ids on, each id once; the others alone."""
+    current: dict[str, Secret] = {}
+    alone: list[tuple[Secret, ...]] = []
+    for secret in dict.fromkeys(secrets):
+        if secret.version or secret.stage not in _CURRENT or secret.name in current:
+            alone.append((secret,))
+        else:
+            current[secret.name] = secret
+    if len(current) < LEAST:
+        return [(secret,) for secret in dict.fromkeys(secrets)]
+    rest = iter(current.values())
+    return [*iter(lambda: tuple(islice(rest, MOST)), ()), *alone]
+
+
+def _content(answer: Mapping[str, Any], *, pinned: bool) -> Read:
+    text = answer.get("SecretString")
+    contents = answer.get("SecretBinary", b"") if text is None else text.encode()
+    return Read(SecretBytes(contents), answer["VersionId"], pinned)
+
+
+def _request_id(answer: Mapping[str, Any]) -> str:
+    return str(answer.get("ResponseMetadata", {}).get("RequestId", ""))
 
 
 def _shown(secret: Secret) -> str:

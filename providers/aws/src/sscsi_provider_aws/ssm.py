@@ -84,7 +84,8 @@ def match(batch: Sequence[Parameter], answer: Mapping[str, Any], region: str) ->
     for parameter in batch:
         entry = answers.get(parameter.name)
         if entry is not None:
-            found[parameter] = Read(SecretBytes(str(entry["Value"]).encode()), str(entry["Version"]))
+            contents = SecretBytes(str(entry["Value"]).encode())
+            found[parameter] = Read(contents, str(entry["Version"]), pinned=parameter.selector.isdecimal())
         elif parameter.reference in invalid or parameter.name in invalid:
             found[parameter] = ObjectNotFound(
                 f"400: {region}: invalid parameters: {clip(parameter.reference, 256)}.",

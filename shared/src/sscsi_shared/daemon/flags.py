@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 _DURATION_PART: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|\u00b5s|ms|s|m|h)")
 _UNIT_SECONDS: Final = {"ns": 1e-9, "us": 1e-6, "\u00b5s": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_MAX_DIGITS: Final = 15
 _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
@@ -41,6 +42,17 @@ def boolean(text: str) -> bool:
     if text in _FALSE:
         return False
     raise ValueError("true or false is needed")
+
+
+def whole_number(text: str) -> int:
+    """A number of things or bytes, 0 or more.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not text.isascii() or not text.isdecimal() or len(text) > _MAX_DIGITS:
+        raise ValueError("a whole number is needed")
+    return int(text)
 
 
 def one_of(*words: str) -> Callable[[str], str]:

@@ -23,6 +23,14 @@ MOUNT_SECONDS: Final = Histogram(
 BACKEND_CALLS: Final = Counter(
     "sscsi_backend_calls", "Requests sent to a backend.", ("operation", "outcome"), registry=REGISTRY
 )
+ECONOMY: Final = Counter(
+    "sscsi_economy",
+    "What became of objects and logins: read, hit, joined, backed_off, login, login_joined.",
+    ("outcome",),
+    registry=REGISTRY,
+)
+HELD_BYTES: Final = Gauge("sscsi_held_bytes", "What the contents kept in memory come to.", registry=REGISTRY)
+HELD_SESSIONS: Final = Gauge("sscsi_held_sessions", "Logins that are kept.", registry=REGISTRY)
 _MAX_LABELS: Final = 200
 _labels: set[tuple[str, str]] = set()
 _lock: Final = threading.Lock()
@@ -52,6 +60,18 @@ def backend_call(operation: str, outcome: str) -> None:
             pair = (operation, "other")
         _labels.add(pair)
     BACKEND_CALLS.labels(*pair).inc()
+
+
+def economy(outcome: str, number: int) -> None:
+    """Count what became of some objects, or of a login, with the words of `ECONOMY`."""
+    if number:
+        ECONOMY.labels(outcome).inc(number)
+
+
+def economy_holds(held_bytes: Callable[[], float], held_sessions: Callable[[], float]) -> None:
+    """Show at each scrape what is kept."""
+    HELD_BYTES.set_function(held_bytes)
+    HELD_SESSIONS.set_function(held_sessions)
 
 
 def address(text: str) -> tuple[str, int]:

@@ -1,7 +1,7 @@
 """From a Provider to a daemon: what stands between a cloud's `__main__` and the socket."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,9 +9,11 @@ from sscsi_shared.cluster import Cluster, NoCluster
 from sscsi_shared.cluster_api import ApiServerCluster
 from sscsi_shared.cluster_folder import FolderCluster
 from sscsi_shared.daemon import metrics
-from sscsi_shared.daemon.flags import Flag, Values, parse
+from sscsi_shared.daemon.flags import Flag, Values, parse, whole_number
 from sscsi_shared.daemon.options import COMMON, VERSION, DaemonOptions
 from sscsi_shared.daemon.serving import Service, serve
+from sscsi_shared.economy.asking import Economy
+from sscsi_shared.economy.options import ECONOMY_FLAGS, EconomyOptions
 from sscsi_shared.pipeline import Pipeline
 from sscsi_shared.provider import Provider
 from sscsi_shared.render import MAX_RESULT_BYTES
@@ -27,7 +29,10 @@ OBJECTS: Final = Flag("objects", "", "Read service accounts, pods and nodes from
 KUBE_API_URL: Final = Flag("kube-api-url", "", "API server; by default the one of the cluster we run in.", str)
 KUBE_TOKEN_FILE: Final = Flag("kube-token-file", "", "File with our token for --kube-api-url.", str)
 MAX_RESPONSE: Final = Flag(
-    "max-response-bytes", MAX_RESULT_BYTES, "The most that an answer may come to; the driver has its own limit.", int
+    "max-response-bytes",
+    MAX_RESULT_BYTES,
+    "The most that an answer may come to; the driver has its own limit.",
+    whole_number,
 )
 KUBE_CA_FILE: Final = Flag("kube-ca-file", "", "PEM file with the API server's authority.", str)
 
@@ -38,6 +43,7 @@ PROVIDER_FLAGS: Final[tuple[Flag[Any], ...]] = (
     KUBE_TOKEN_FILE,
     KUBE_CA_FILE,
     MAX_RESPONSE,
+    *ECONOMY_FLAGS,
     *COMMON,
 )
 
@@ -51,12 +57,14 @@ class ProviderOptions:
         daemon: of any daemon.
         cluster: where service accounts come from.
         max_response_bytes: the most that an answer may come to.
+        economy: what is kept, and for how long.
     """
 
     folder: Path
     daemon: DaemonOptions
     cluster: Cluster
     max_response_bytes: int = MAX_RESULT_BYTES
+    economy: EconomyOptions = field(default_factory=EconomyOptions)
 
 
 def parse_options(
@@ -76,7 +84,11 @@ def parse_options(
         print(version)  # noqa: T201
         raise SystemExit(0)
     options = ProviderOptions(
-        Path(values[PROVIDER_VOLUME]), DaemonOptions.of(values), _cluster(values, environ), values[MAX_RESPONSE]
+        Path(values[PROVIDER_VOLUME]),
+        DaemonOptions.of(values),
+        _cluster(values, environ),
+        values[MAX_RESPONSE],
+        EconomyOptions.of(values),
     )
     return values, options
 
@@ -85,8 +97,10 @@ def serve_provider(
     provider: Provider[Any, Any, Any, Any], options: ProviderOptions, *, runtime_name: str, version: str
 ) -> None:
     """Serve a provider on `<folder>/<provider.name>.sock` until SIGTERM; does not return."""
+    economy: Economy[Any, Any, Any, Any] = Economy(provider, options.economy, count=metrics.economy)
+    metrics.economy_holds(lambda: economy.held_bytes, lambda: economy.held_sessions)
     servicer = ProviderServicer(
-        Pipeline(provider, options.cluster, max_bytes=options.max_response_bytes),
+        Pipeline(provider, options.cluster, economy, max_bytes=options.max_response_bytes),
         runtime_name,
         version,
         observe=metrics.observe_mount,

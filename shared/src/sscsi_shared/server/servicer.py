@@ -10,6 +10,7 @@ from typing import Final, NoReturn, Protocol
 
 import grpc
 
+from sscsi_shared.cancellation import Cancellation
 from sscsi_shared.deadline import Clock, Deadline
 from sscsi_shared.errors import MAX_MESSAGE_BYTES, MountError, MountFailed, clip
 from sscsi_shared.mount import MountInput, MountResult
@@ -30,6 +31,7 @@ MAX_SECONDS: Final = 100.0
 MARGIN_SECONDS: Final = 3.0
 """How long before the caller's deadline ours ends, so that our text arrives first."""
 MAX_RETRY_AFTER_SECONDS: Final = 3600
+_GONE: Final = "the caller left"
 MAX_CAUSES: Final = 5
 MAX_FRAMES: Final = -20
 """The innermost frames of each exception that are logged."""
@@ -131,7 +133,7 @@ class ProviderServicer(provider_pb2_grpc.CSIDriverProviderServicer):
                 ((version.id, version.version) for version in request.current_object_version),
             )
             whose = f"{_text(mount.pod.namespace, 64)}/{_text(mount.pod.name, 256)}"
-            with self._slots.taken(deadline, context.add_callback):
+            with self._slots.taken(deadline):
                 response = _response(self._mounter.mount(mount, deadline))
             reason = "OK"
         except MountError as error:
@@ -147,7 +149,10 @@ class ProviderServicer(provider_pb2_grpc.CSIDriverProviderServicer):
     def _deadline(self, context: grpc.ServicerContext) -> Deadline:
         left: float | None = context.time_remaining()  # None where the caller set no deadline, whatever the stubs say
         seconds = MAX_SECONDS if left is None else min(MAX_SECONDS, max(left - MARGIN_SECONDS, left / 2))
-        return Deadline.after(seconds, self._clock)
+        cancellation = Cancellation()
+        if not context.add_callback(lambda: cancellation.cancel(_GONE)):
+            cancellation.cancel(_GONE)
+        return Deadline.after(seconds, self._clock, cancellation)
 
     def _tell(self, reason: str, seconds: float) -> None:
         try:

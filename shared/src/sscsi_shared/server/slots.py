@@ -1,7 +1,7 @@
 """How many Mounts run at once; the others wait, but not for longer than it is of use."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -28,18 +28,13 @@ class Slots:
         self._changed = threading.Condition()
 
     @contextmanager
-    def taken(self, deadline: Deadline, on_gone: Callable[[Callable[[], None]], bool]) -> Iterator[None]:
+    def taken(self, deadline: Deadline) -> Iterator[None]:
         """Hold a slot.
-
-        Args:
-            deadline: how long to wait for it.
-            on_gone: registers a callback for when the caller is gone, and says whether it could; if not it is gone
-                already.
 
         Raises:
             Overloaded: there was none in time, no place to wait, or nobody is left who waits for the answer.
         """
-        self._take(deadline, on_gone)
+        self._take(deadline)
         try:
             yield
         finally:
@@ -47,7 +42,7 @@ class Slots:
                 self._free += 1
                 self._changed.notify()
 
-    def _take(self, deadline: Deadline, on_gone: Callable[[Callable[[], None]], bool]) -> None:
+    def _take(self, deadline: Deadline) -> None:
         with self._changed:
             if self._free:
                 self._free -= 1
@@ -55,17 +50,13 @@ class Slots:
             if not self._room:
                 raise Overloaded("The provider is busy, and too many mounts wait already.", hint=_HINT)
             self._room -= 1
-        gone = threading.Event()
         try:
-            listening = on_gone(lambda: self._leave(gone))
-            with self._changed:
-                while listening and not gone.is_set() and not deadline.expired:
+            with deadline.telling(self._wake), self._changed:
+                while not deadline.expired:
                     if self._free:
                         self._free -= 1
                         return
                     self._changed.wait(deadline.remaining())
-            if gone.is_set() or not listening:
-                raise Overloaded("The caller left while its mount waited for a free slot.", hint=_HINT)
             raise Overloaded("The provider had no free slot for this mount in time.", hint=_HINT)
         finally:
             with self._changed:
@@ -74,7 +65,6 @@ class Slots:
                     # Whoever leaves without the slot that it was woken for wakes the next one.
                     self._changed.notify()
 
-    def _leave(self, gone: threading.Event) -> None:
+    def _wake(self) -> None:
         with self._changed:
-            gone.set()
             self._changed.notify_all()

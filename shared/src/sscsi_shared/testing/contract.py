@@ -33,6 +33,8 @@ import grpc
 import pytest
 
 from sscsi_shared.deadline import Deadline
+from sscsi_shared.economy.asking import Economy
+from sscsi_shared.economy.options import OFF
 from sscsi_shared.parameters import read_mount
 from sscsi_shared.pipeline import Pipeline
 from sscsi_shared.server.servicer import ProviderServicer
@@ -72,7 +74,7 @@ def calling(stage: Stage) -> Iterator[Caller]:
     """Serve the stage's provider and call it; in the end no secret may stand in any status, log record or metric."""
     observed: list[str] = []
     servicer = ProviderServicer(
-        Pipeline(stage.provider, stage.cluster, max_bytes=MAX_BYTES),
+        Pipeline(stage.provider, stage.cluster, Economy(stage.provider, OFF), max_bytes=MAX_BYTES),
         stage.provider.name,
         "0.0.0",
         observe=lambda reason, _: observed.append(reason),

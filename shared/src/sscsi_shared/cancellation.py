@@ -1,7 +1,8 @@
 """One word from the one who waits to the one who works: stop."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 class Cancellation:
@@ -36,3 +37,14 @@ class Cancellation:
                 self._callbacks.append(callback)
                 return
         callback()
+
+    @contextmanager
+    def telling(self, callback: Callable[[], object]) -> Iterator[None]:
+        """Call `callback` if it is said within, or was before."""
+        self.on_cancel(callback)
+        try:
+            yield
+        finally:
+            with self._lock:
+                if callback in self._callbacks:
+                    self._callbacks.remove(callback)

@@ -1,4 +1,4 @@
-from sscsi_driver.cancellation import Cancellation
+from sscsi_shared.cancellation import Cancellation
 
 
 def test_everyone_hears_it_once() -> None:

@@ -1,0 +1,51 @@
+"""Where BatchGetSecretValue may be asked: it takes a right of its own, and has a hundredth of the quota of reads."""
+
+import threading
+import time
+from typing import Final
+
+from sscsi_shared.deadline import Clock
+from sscsi_shared.errors import AccessDenied, BackendThrottled, MountError, ObjectUnusable
+
+LEAST: Final = 3
+"""Secrets from which a batch is worth its call."""
+MOST: Final = 20
+"""Ids that one BatchGetSecretValue takes (AWS)."""
+DENIED_SECONDS: Final = 3600.0
+THROTTLED_SECONDS: Final = 600.0
+_MAX_REMEMBERED: Final = 1024
+
+
+class Batches:
+    """Remembers for which role in which region single reads are the better way.
+
+    Args:
+        on: whether batches are used at all.
+        clock: seconds that only grow.
+    """
+
+    def __init__(self, *, on: bool, clock: Clock = time.monotonic) -> None:
+        self._on = on
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._off: dict[tuple[str, str], float] = {}
+
+    def use(self, role: str, region: str) -> bool:
+        """Whether to try a batch."""
+        with self._lock:
+            return self._on and self._off.get((role, region), 0.0) <= self._clock()
+
+    def failed(self, role: str, region: str, error: MountError) -> None:
+        """A batch as a whole failed; what it takes for a batch to work is not there now, unless AWS is just failing."""
+        if isinstance(error, BackendThrottled):
+            seconds = THROTTLED_SECONDS
+        elif isinstance(error, AccessDenied | ObjectUnusable):
+            seconds = DENIED_SECONDS
+        else:
+            return
+        with self._lock:
+            now = self._clock()
+            if len(self._off) >= _MAX_REMEMBERED:
+                self._off = {key: until for key, until in self._off.items() if until > now}
+            if len(self._off) < _MAX_REMEMBERED:
+                self._off[role, region] = now + seconds

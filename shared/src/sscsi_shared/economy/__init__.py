@@ -1,0 +1,1 @@
+"""Asking once: what one mount has learnt serves the next one of the same identity, and nobody else."""

@@ -1,0 +1,113 @@
+"""Shared back-off: a backend that throttles or fails is left alone, by the next pod too."""
+
+import random
+import threading
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from sscsi_shared.deadline import Clock
+from sscsi_shared.errors import BackendThrottled, BackendUnavailable, ObjectError
+
+LaneT = TypeVar("LaneT", bound=Hashable)
+
+MAX_SECONDS: Final = 30.0
+MAX_ASKED_SECONDS: Final = 120.0
+"""The most that a backend's own Retry-After is obeyed."""
+_FORGET_SECONDS: Final = 600.0
+_MAX_DOUBLINGS: Final = 16
+_HINT: Final = "It is asked again shortly, and the mount is tried again by itself."
+
+
+@dataclass(slots=True)
+class _Lane:
+    error: BackendThrottled | BackendUnavailable
+    failures: int
+    closed_until: float
+
+
+class BackOff(Generic[LaneT]):
+    """Lanes to backends, each open or closed for a while.
+
+    A lane closes when the backend throttles, or when nothing that was asked got an answer; for twice as long each time,
+    with jitter, or for as long as the backend says. When that time is over one caller goes first; the others follow
+    when it got through.
+
+    Args:
+        first: seconds that a lane closes for at first; 0 = never.
+        clock: seconds that only grow.
+        jitter: a number from 0 to 1.
+    """
+
+    def __init__(self, *, first: float, clock: Clock, jitter: Callable[[], float] = random.random) -> None:
+        self._first = first
+        self._clock = clock
+        self._jitter = jitter
+        self._lock = threading.Lock()
+        self._lanes: dict[LaneT, _Lane] = {}
+
+    def enter(self, lane: LaneT, where: str) -> ObjectError | None:
+        """May the backend be asked?
+
+        Args:
+            lane: whom we would ask.
+            where: the same in a person's words.
+
+        Returns:
+            None if so; else what to answer instead. Its text speaks of the backend alone: what others asked for is
+            theirs.
+        """
+        with self._lock:
+            closed = self._lanes.get(lane)
+            if closed is None:
+                return None
+            now = self._clock()
+            if now >= closed.closed_until:
+                closed.closed_until = now + self._first  # the others wait for how it goes
+                return None
+            left = closed.closed_until - now
+            if isinstance(closed.error, BackendThrottled):
+                return BackendThrottled(
+                    f"{where}: not asked, because it throttles this node's requests.", hint=_HINT, retry_after=left
+                )
+            return BackendUnavailable(
+                f"{where}: not asked, because earlier requests got no answer.", hint=_HINT, retry_after=left
+            )
+
+    def note(self, lane: LaneT, outcomes: Iterable[object]) -> None:
+        """Learn from what was asked.
+
+        Args:
+            lane: whom.
+            outcomes: of one call or of several at once; OutOfTime says nothing of the backend.
+        """
+        kinds = list(outcomes)
+        throttled = [one for one in kinds if isinstance(one, BackendThrottled)]
+        silent = [one for one in kinds if isinstance(one, BackendUnavailable)]
+        if throttled:
+            self._close(lane, throttled[0])
+        elif silent and len(silent) == len(kinds):
+            self._close(lane, silent[0])
+        elif any(not isinstance(one, ObjectError) or not one.transient for one in kinds):
+            with self._lock:
+                self._lanes.pop(lane, None)
+
+    def sweep(self) -> bool:
+        """Forget lanes that nobody has used for long; whether any is left."""
+        with self._lock:
+            now = self._clock()
+            self._lanes = {
+                lane: state for lane, state in self._lanes.items() if now - state.closed_until < _FORGET_SECONDS
+            }
+            return bool(self._lanes)
+
+    def _close(self, lane: LaneT, error: BackendThrottled | BackendUnavailable) -> None:
+        if not self._first:
+            return
+        with self._lock:
+            before = self._lanes.get(lane)
+            failures = min((before.failures if before else 0) + 1, _MAX_DOUBLINGS)
+            seconds = min(self._first * 2 ** (failures - 1), MAX_SECONDS) * (0.5 + self._jitter())
+            if error.retry_after is not None:
+                seconds = max(seconds, min(error.retry_after, MAX_ASKED_SECONDS))
+            self._lanes[lane] = _Lane(type(error)(""), failures, self._clock() + seconds)
