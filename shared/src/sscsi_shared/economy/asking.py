@@ -105,12 +105,16 @@ class Economy(Generic[RequestT, ObjectT, IdentityT, CredentialT]):
             AuthenticationFailed: the login was refused.
         """
         access = Access((login.identity, pod_uid), place)
-        open_session = partial(self._open, login, place)
-        began = self._clock()
+        opened: list[Session[ObjectT]] = []
+
+        def log_in(deadline: Deadline) -> Session[ObjectT]:
+            opened.append(self._open(login, place, deadline))
+            return opened[-1]
+
         try:
-            with self._sessions.held(access, open_session, deadline) as held:
+            with self._sessions.held(access, log_in, deadline) as held:
                 outcomes = self._flights.ask(
-                    [(access, one) for one in objects], partial(self._lead, login, held, held.made >= began), deadline
+                    [(access, one) for one in objects], partial(self._lead, login, held, bool(opened)), deadline
                 )
         except AuthenticationFailed:
             self._values.drop(access.who)

@@ -28,18 +28,16 @@ class Held(Generic[ObjectT]):
     Attributes:
         session: the provider's.
         place: where it is.
-        made: when it was made, on the clock.
-        until: when it is too old.
+        until: when it is too old, on the clock.
         users: how many use it now.
         kept: whether others may still take it.
     """
 
-    __slots__ = ("kept", "made", "place", "session", "until", "users")
+    __slots__ = ("kept", "place", "session", "until", "users")
 
-    def __init__(self, session: Session[ObjectT], place: Place, made: float, until: float, *, kept: bool) -> None:
+    def __init__(self, session: Session[ObjectT], place: Place, until: float, *, kept: bool) -> None:
         self.session: Final = session
         self.place: Final = place
-        self.made: Final = made
         self.until: Final = until
         self.users = 0
         self.kept = kept
@@ -168,8 +166,7 @@ class Sessions(Generic[ObjectT]):
         if session.expires_at is not None:
             left = max(0.0, session.expires_at - self._now())
             seconds = min(seconds, left - min(MARGIN_SECONDS, left / 4))
-        made = self._clock()
-        held = Held(session, access.place, made, made + seconds, kept=seconds > 0)
+        held = Held(session, access.place, self._clock() + seconds, kept=seconds > 0)
         held.users = 1
         idle: list[Held[ObjectT]] = []
         with self._lock:

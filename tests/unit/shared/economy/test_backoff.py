@@ -1,0 +1,125 @@
+"""Back-off that all pods share."""
+
+import pytest
+
+from hand import Hand
+from sscsi_shared.economy.backoff import MAX_ASKED_SECONDS, MAX_SECONDS, BackOff
+from sscsi_shared.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    BackendThrottled,
+    BackendUnavailable,
+    ObjectNotFound,
+    OutOfTime,
+)
+
+THROTTLED = BackendThrottled("role web asked too often for secret shop/db")
+SILENT = BackendUnavailable("no answer about secret shop/db")
+
+
+def back_off(clock: Hand, *, first: float = 1.0, jitter: float = 0.5) -> BackOff[str]:
+    return BackOff(first=first, clock=clock, jitter=lambda: jitter)
+
+
+def test_an_open_lane() -> None:
+    assert back_off(Hand()).enter("east", "east") is None
+
+
+@pytest.mark.parametrize("error", [THROTTLED, SILENT])
+def test_closed_for_a_while_then_one_goes_first(error: BackendThrottled | BackendUnavailable) -> None:
+    clock = Hand()
+    lanes = back_off(clock)
+    lanes.note("east", [error])
+    instead = lanes.enter("east", "east")
+    assert type(instead) is type(error)
+    assert instead.retry_after == 1.0
+    assert lanes.enter("west", "west") is None
+    clock.at += 1
+    assert lanes.enter("east", "east") is None, "one goes first"
+    assert lanes.enter("east", "east") is not None, "the others wait for how it goes"
+    lanes.note("east", ["an answer"])
+    assert lanes.enter("east", "east") is None
+
+
+def test_the_text_speaks_of_the_backend_alone_and_stays_the_same() -> None:
+    clock = Hand()
+    lanes = back_off(clock)
+    lanes.note("east", [THROTTLED])
+    first = lanes.enter("east", "eu-east-1")
+    clock.at += 0.3
+    assert str(first) == str(lanes.enter("east", "eu-east-1"))
+    assert "shop/db" not in str(first)
+    assert "web" not in str(first)
+    assert str(first).startswith("eu-east-1: ")
+
+
+def test_twice_as_long_each_time_up_to_a_bound() -> None:
+    clock = Hand()
+    lanes = back_off(clock)
+    waits = []
+    for _ in range(8):
+        lanes.note("east", [SILENT])
+        instead = lanes.enter("east", "east")
+        assert instead is not None
+        waits.append(instead.retry_after)
+        clock.at += 1000
+    assert waits == [1, 2, 4, 8, 16, MAX_SECONDS, MAX_SECONDS, MAX_SECONDS]
+
+
+@pytest.mark.parametrize(("jitter", "wait"), [(0.0, 0.5), (1.0, 1.5)])
+def test_jitter(jitter: float, wait: float) -> None:
+    lanes = back_off(Hand(), jitter=jitter)
+    lanes.note("east", [SILENT])
+    instead = lanes.enter("east", "east")
+    assert instead is not None
+    assert instead.retry_after == wait
+
+
+@pytest.mark.parametrize(("asked", "wait"), [(7, 7), (0.1, 1.0), (86400, MAX_ASKED_SECONDS)])
+def test_the_backends_own_word_counts_within_bounds(asked: float, wait: float) -> None:
+    lanes = back_off(Hand())
+    lanes.note("east", [BackendThrottled("x", retry_after=asked)])
+    instead = lanes.enter("east", "east")
+    assert instead is not None
+    assert instead.retry_after == wait
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "closed"),
+    [
+        ([THROTTLED, "content"], True),
+        ([SILENT, SILENT], True),
+        ([SILENT, "content"], False),
+        ([SILENT, ObjectNotFound("x")], False),
+        ([AccessDenied("x")], False),
+        ([AuthenticationFailed("x")], False),
+        ([OutOfTime("x")], False),
+        ([], False),
+    ],
+)
+def test_what_closes_a_lane(outcomes: list[object], closed: bool) -> None:
+    lanes = back_off(Hand())
+    lanes.note("east", outcomes)
+    assert (lanes.enter("east", "east") is not None) is closed
+
+
+def test_our_own_haste_opens_no_lane() -> None:
+    lanes = back_off(Hand())
+    lanes.note("east", [SILENT])
+    lanes.note("east", [OutOfTime("x")])
+    assert lanes.enter("east", "east") is not None
+
+
+def test_off() -> None:
+    lanes = back_off(Hand(), first=0)
+    lanes.note("east", [THROTTLED])
+    assert lanes.enter("east", "east") is None
+
+
+def test_forgotten_after_a_while() -> None:
+    clock = Hand()
+    lanes = back_off(clock)
+    lanes.note("east", [SILENT])
+    assert lanes.sweep()
+    clock.at += 700
+    assert not lanes.sweep()
