@@ -5,7 +5,6 @@ import time
 from typing import Final
 
 from sscsi_shared.deadline import Clock
-from sscsi_shared.errors import AccessDenied, BackendThrottled, MountError, ObjectUnusable
 
 LEAST: Final = 3
 """Secrets from which a batch is worth its call."""
@@ -35,14 +34,15 @@ class Batches:
         with self._lock:
             return self._on and self._off.get((role, region), 0.0) <= self._clock()
 
-    def failed(self, role: str, region: str, error: MountError) -> None:
-        """A batch as a whole failed; what it takes for a batch to work is not there now, unless AWS is just failing."""
-        if isinstance(error, BackendThrottled):
-            seconds = THROTTLED_SECONDS
-        elif isinstance(error, AccessDenied | ObjectUnusable):
-            seconds = DENIED_SECONDS
-        else:
-            return
+    def denied(self, role: str, region: str) -> None:
+        """The role may not ask for batches, or the endpoint knows none."""
+        self._turn_off(role, region, DENIED_SECONDS)
+
+    def throttled(self, role: str, region: str) -> None:
+        """The quota of batches is used up."""
+        self._turn_off(role, region, THROTTLED_SECONDS)
+
+    def _turn_off(self, role: str, region: str, seconds: float) -> None:
         with self._lock:
             now = self._clock()
             if len(self._off) >= _MAX_REMEMBERED:

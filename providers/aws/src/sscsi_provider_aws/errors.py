@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from botocore.exceptions import ClientError, NoCredentialsError, SSLError
+from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError, SSLError
 
 from sscsi_shared.errors import (
     AccessDenied,
@@ -45,6 +45,7 @@ _REFUSED: Final = frozenset(
         "IncompleteSignature",
     }
 )
+_UNKNOWN_OPERATION: Final = frozenset({"UnknownOperationException", "InvalidAction", "NotImplemented"})
 _LOGIN_HINTS: Final[Mapping[str, str]] = {
     "AccessDenied": "Check the role's trust policy: the cluster's OIDC provider as Federated principal, "
     "sts:AssumeRoleWithWebIdentity, and the conditions sub = {subject}, aud = {audience}.",
@@ -105,6 +106,11 @@ def object_error(error: Exception, asked: Asked) -> MountError:
     return BackendUnavailable(text, hint=f"AWS is failing; the next try comes by itself.{request}")
 
 
+def is_unknown_operation(error: Exception) -> bool:
+    """Whether the endpoint does not know what it was asked to do."""
+    return isinstance(error, ClientError) and _said(error)[0] in _UNKNOWN_OPERATION
+
+
 def login_error(error: Exception, *, role: str, region: str, subject: str, audience: str, issuer: str) -> MountError:
     """The error of AssumeRoleWithWebIdentity."""
     start = f"{region}: role {role} can't be assumed by {subject}: "
@@ -145,6 +151,8 @@ def _said(error: ClientError) -> tuple[str, str, int, str]:
 
 def _no_answer(error: Exception, start: str, region: str) -> MountError:
     kind = type(error).__name__
+    if isinstance(error, ParamValidationError):
+        return ObjectUnusable(f"{start}{clip(str(error))}.", hint="Nothing was sent; correct the object in the class.")
     if isinstance(error, NoCredentialsError):
         return AuthenticationFailed(f"{start}there are no credentials for this call.")
     if isinstance(error, SSLError):

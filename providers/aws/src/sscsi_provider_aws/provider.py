@@ -76,6 +76,7 @@ class AwsProvider:
         app_id: goes into the user agent; by default name and version.
         batch: whether BatchGetSecretValue is used where it can be.
         now: seconds since 1970.
+        clock: seconds that only grow.
         environ: for proxies and FIPS.
     """
 
@@ -90,10 +91,11 @@ class AwsProvider:
         app_id: str = f"{RUNTIME_NAME}-{VERSION}",
         batch: bool = True,
         now: Clock = time.time,
+        clock: Clock = time.monotonic,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._clients = Clients(endpoints, ca_bundle, app_id, environ)
-        self._batches = Batches(on=batch)
+        self._batches = Batches(on=batch, clock=clock)
         self._region = region
         self._ca_bundle = str(ca_bundle or "")
         self._now = now

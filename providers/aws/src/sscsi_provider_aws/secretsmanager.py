@@ -9,9 +9,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sscsi_provider_aws.batches import LEAST, MOST, Batches
 from sscsi_provider_aws.clients import Clients
-from sscsi_provider_aws.errors import Asked, object_error
+from sscsi_provider_aws.errors import Asked, is_unknown_operation, object_error
 from sscsi_shared.deadline import Deadline
-from sscsi_shared.errors import ObjectError, clip
+from sscsi_shared.errors import AccessDenied, BackendThrottled, ObjectError, clip
 from sscsi_shared.fetch import fetch_each
 from sscsi_shared.mount import Read
 from sscsi_shared.secret import SecretBytes
@@ -97,7 +97,10 @@ class SecretsManager:
             failure = object_error(error, asked)
             if not isinstance(failure, ObjectError):
                 raise failure from error
-            self.batches.failed(self.role, self.region, failure)
+            if is_unknown_operation(error) or isinstance(failure, AccessDenied):
+                self.batches.denied(self.role, self.region)
+            elif isinstance(failure, BackendThrottled):
+                self.batches.throttled(self.role, self.region)
             return {}
         return self._match(secrets, answer)
 
