@@ -6,9 +6,17 @@ import pytest
 
 from aws_stage import AwsStage
 from sscsi_shared.testing.contract import ProviderContract
+from sscsi_shared.testing.economy_contract import EconomyContract
 
 
 class TestAwsProvider(ProviderContract):
+    @pytest.fixture
+    def stage(self) -> Iterator[AwsStage]:
+        with AwsStage() as stage:
+            yield stage
+
+
+class TestAwsEconomy(EconomyContract):
     @pytest.fixture
     def stage(self) -> Iterator[AwsStage]:
         with AwsStage() as stage:

@@ -7,6 +7,7 @@ import pytest
 from memory_stage import MemoryStage
 from sscsi_shared.testing.caller import Caller
 from sscsi_shared.testing.contract import ProviderContract
+from sscsi_shared.testing.economy_contract import EconomyContract
 from sscsi_shared.testing.stage import Stage
 
 
@@ -31,3 +32,9 @@ class TestMemoryProvider(ProviderContract):
         stage.throttle()
         answer = caller.mount(*wanted)
         assert getattr(answer, "retry_after", None) == "3"
+
+
+class TestMemoryEconomy(EconomyContract):
+    @pytest.fixture
+    def stage(self) -> MemoryStage:
+        return MemoryStage()

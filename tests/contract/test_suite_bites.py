@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import grpc
 import pytest
@@ -18,7 +18,8 @@ from sscsi_shared.provider import Login
 from sscsi_shared.secret import SecretBytes
 from sscsi_shared.testing.caller import Caller
 from sscsi_shared.testing.contract import ProviderContract, calling
-from sscsi_shared.testing.memory import MemoryProvider, MemoryRequest, MemorySession
+from sscsi_shared.testing.economy_contract import EconomyContract, keeping
+from sscsi_shared.testing.memory import MemoryIdentity, MemoryProvider, MemoryRequest, MemorySession
 from sscsi_shared.testing.stage import Stage
 
 Outcome = Read | ObjectError
@@ -33,7 +34,7 @@ def twisted(twist: Callable[[str, Outcome], Outcome]) -> type[MemoryProvider]:
             return {name: twist(name, outcome) for name, outcome in super().fetch(objects, deadline).items()}
 
     class Twisted(MemoryProvider):
-        def open(self, login: Login[str, None], place: Place, deadline: Deadline) -> MemorySession:
+        def open(self, login: Login[MemoryIdentity, None], place: Place, deadline: Deadline) -> MemorySession:
             super().open(login, place, deadline)
             return TwistedSession(self._store)
 
@@ -93,14 +94,28 @@ def raises(name: str, outcome: Outcome) -> Outcome:
 class Trusting(MemoryProvider):
     """Asks for no proof."""
 
-    def identify(self, request: MemoryRequest, cluster: Cluster, deadline: Deadline) -> Login[str, None]:
-        return Login("anybody", None)
+    def identify(self, request: MemoryRequest, cluster: Cluster, deadline: Deadline) -> Login[MemoryIdentity, None]:
+        return Login(MemoryIdentity(request.pod.namespace, "anybody", "", ""), None)
+
+
+@dataclass(frozen=True)
+class Forgetful(MemoryIdentity):
+    namespace: str = field(compare=False)
+
+
+class Forgets(MemoryProvider):
+    """Its identity leaves out a fact."""
+
+    def identify(self, request: MemoryRequest, cluster: Cluster, deadline: Deadline) -> Login[MemoryIdentity, None]:
+        login = super().identify(request, cluster, deadline)
+        who = login.identity
+        return Login(Forgetful(who.namespace, who.service_account, who.issuer, who.audience), None)
 
 
 class Modeless(MemoryProvider):
     """All files are for everybody."""
 
-    def plan(self, request: MemoryRequest, identity: str) -> MountPlan[str]:
+    def plan(self, request: MemoryRequest, identity: MemoryIdentity) -> MountPlan[str]:
         outputs = ((one, tuple(replace(output, mode=0o666) for output in one.outputs)) for one in request.reads)
         return MountPlan(tuple(replace(one, outputs=changed) for one, changed in outputs))
 
@@ -143,6 +158,21 @@ def test_a_broken_promise_is_found(provider: type[MemoryProvider], promise: Call
     stage = MemoryStage(provider)
     with pytest.raises(AssertionError), calling(stage) as caller:
         promise(caller, stage)
+
+
+ECONOMY = EconomyContract()
+
+
+@pytest.mark.parametrize("case", ["of another account", "opaque", "nothing"])
+def test_a_provider_that_shares_with_who_proves_nothing_is_found(case: str) -> None:
+    with pytest.raises(AssertionError), keeping(MemoryStage(Trusting)) as kept:
+        ECONOMY.test_what_is_known_is_only_for_who_proves_it(kept, case)
+
+
+def test_an_identity_that_forgets_a_fact_is_found() -> None:
+    ECONOMY.test_each_fact_of_an_identity_is_a_login_of_its_own(MemoryStage())
+    with pytest.raises(AssertionError, match="namespace does not count"):
+        ECONOMY.test_each_fact_of_an_identity_is_a_login_of_its_own(MemoryStage(Forgets))
 
 
 def test_texts_that_change_between_retries_are_found() -> None:

@@ -78,6 +78,16 @@ class MemoryRequest:
     tokens: ServiceAccountTokens
 
 
+@dataclass(frozen=True, slots=True)
+class MemoryIdentity:
+    """Rule: every fact that changes where a call goes, as whom, or what comes back."""
+
+    namespace: str
+    service_account: str
+    issuer: str
+    audience: str
+
+
 class MemorySession:
     """Access to the store on behalf of one service account."""
 
@@ -111,22 +121,23 @@ class MemoryProvider:
         reads = tuple(_planned(record, mount.default_mode) for record in records(tree, FIELDS))
         return MemoryRequest(reads, mount.pod, mount.tokens)
 
-    def identify(self, request: MemoryRequest, cluster: Cluster, deadline: Deadline) -> Login[str, None]:
+    def identify(self, request: MemoryRequest, cluster: Cluster, deadline: Deadline) -> Login[MemoryIdentity, None]:
         """The pod's service account, if its token proves that."""
         del cluster, deadline  # a real provider may look for annotations there
         token = request.tokens.for_audience(AUDIENCE)
         proof = prove(token, pod=request.pod, audience=AUDIENCE, now=self._now())
-        return Login(f"{request.pod.namespace}/{request.pod.service_account}", None, proof.expires_at)
+        identity = MemoryIdentity(request.pod.namespace, request.pod.service_account, proof.issuer, AUDIENCE)
+        return Login(identity, None, proof.expires_at)
 
-    def plan(self, request: MemoryRequest, identity: str) -> MountPlan[str]:
+    def plan(self, request: MemoryRequest, identity: MemoryIdentity) -> MountPlan[str]:
         """Read each object from the one place."""
         del identity
         return MountPlan(request.reads)
 
-    def open(self, login: Login[str, None], place: Place, deadline: Deadline) -> MemorySession:
+    def open(self, login: Login[MemoryIdentity, None], place: Place, deadline: Deadline) -> MemorySession:
         """Log in."""
         del place, deadline
-        self._store.login(login.identity)
+        self._store.login(f"{login.identity.namespace}/{login.identity.service_account}")
         return MemorySession(self._store)
 
 
