@@ -1,1 +1,1 @@
-"""`make bench`: what a daemon costs before it does anything, and what a mount costs the backend."""
+"""`make bench`: what a daemon costs, how often a backend is asked, how long a mount takes; counts and ratios."""

@@ -1,4 +1,4 @@
-"""What the bench found, as a table of text."""
+"""What the bench found, as tables of text."""
 
 from dataclasses import dataclass
 
@@ -19,16 +19,32 @@ class Figure:
     unit: str = ""
     budget: float | None = None
 
+    @property
+    def broken(self) -> bool:
+        """Whether it is more than was promised."""
+        return self.budget is not None and self.value > self.budget
+
     def row(self) -> str:
-        """The figure as a line; a broken budget is marked."""
+        """The figure as a line; a broken promise is marked."""
         number = f"{self.value:,.0f}" if not self.unit else f"{self.value:,.2f} {self.unit}"
         promise = ""
         if self.budget is not None:
-            verdict = "ok" if self.value <= self.budget else "OVER"
-            promise = f"   {verdict}: budget {self.budget:g} {self.unit}".rstrip()
-        return f"  {self.what:<58}{number:>14}{promise}"
+            promise = f"   {'OVER' if self.broken else 'ok'}: at most {self.budget:g} {self.unit}".rstrip()
+        return f"  {self.what:<58}{number:>16}{promise}"
 
 
-def table(title: str, figures: list[Figure]) -> str:
+@dataclass(frozen=True, slots=True)
+class Table:
     """A title and its rows."""
-    return "\n".join([title, *(figure.row() for figure in figures), ""])
+
+    title: str
+    figures: list[Figure]
+
+    @property
+    def broken(self) -> bool:
+        """Whether a row breaks a promise."""
+        return any(figure.broken for figure in self.figures)
+
+    def text(self) -> str:
+        """The table as lines."""
+        return "\n".join([self.title, *(figure.row() for figure in self.figures), ""])

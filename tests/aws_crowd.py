@@ -1,14 +1,13 @@
 """Many pods and the AWS provider in this process, against canned answers: what matters is how often AWS is asked."""
 
-import base64
 import json
-import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from hand import Hand
 from sscsi_emulators.canned_aws import CannedAws
+from sscsi_emulators.tokens import unsigned_token
 from sscsi_provider_aws.auth import AUDIENCE, ROLE_ANNOTATION
 from sscsi_provider_aws.clients import Endpoints
 from sscsi_provider_aws.provider import AwsProvider
@@ -37,18 +36,6 @@ class Accounts:
         raise AssertionError("no token is made where kubelet sends one")
 
 
-def token(account: str, **claims: object) -> str:
-    """A token that nobody has signed; the canned STS looks at none."""
-    body = {
-        "iss": "https://issuer.example",
-        "sub": f"system:serviceaccount:shop:{account}",
-        "aud": [AUDIENCE],
-        "exp": int(time.time()) + 3600,
-    } | claims
-    parts = (json.dumps(part).encode() for part in ({"alg": "none"}, body, "signature"))
-    return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
-
-
 class Crowd:
     """Pods of some service accounts, and one provider.
 
@@ -74,7 +61,9 @@ class Crowd:
             "csi.storage.k8s.io/pod.namespace": "shop",
             "csi.storage.k8s.io/pod.uid": f"uid-of-{pod}",
             "csi.storage.k8s.io/serviceAccount.name": account,
-            "csi.storage.k8s.io/serviceAccount.tokens": json.dumps({AUDIENCE: {"token": token(account)}}),
+            "csi.storage.k8s.io/serviceAccount.tokens": json.dumps(
+                {AUDIENCE: {"token": unsigned_token("shop", account, AUDIENCE)}}
+            ),
         }
         return self.pipeline.mount(read_mount(json.dumps(sent), "null", "420", "/t", []), Deadline.after(30))
 

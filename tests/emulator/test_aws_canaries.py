@@ -108,6 +108,9 @@ def test_nothing_secret_in_logs_metrics_and_errors(unused_port: int) -> None:
     assert 'sscsi_mounts_total{reason="OK"} 1.0' in page
     assert 'sscsi_mounts_total{reason="AccessDenied"} 1.0' in page
     assert 'sscsi_backend_calls_total{operation="secretsmanager.GetSecretValue",outcome="ok"} 1.0' in page
+    assert 'sscsi_economy_total{outcome="read"} 2.0' in page
+    assert 'sscsi_economy_total{outcome="login"} 2.0' in page
+    assert "sscsi_held_bytes 0.0" in page
     assert "AccessDenied" in log
     for word in hidden:
         assert word not in log + page + str(caught.value)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aws_crowd import token
+from sscsi_emulators.tokens import unsigned_token
 from sscsi_provider_aws.auth import AUDIENCE, ROLE_ANNOTATION, AwsIdentity
 from sscsi_provider_aws.clients import Endpoints
 from sscsi_provider_aws.provider import AwsProvider
@@ -46,14 +46,14 @@ def login(monkeypatch: pytest.MonkeyPatch, **facts: Any) -> Login[AwsIdentity, A
         ca_bundle=facts.get("ca_bundle"),
         environ=facts.get("environ", {}),
     )
-    claims = {"sub": f"system:serviceaccount:{namespace}:{account}", **facts.get("claims", {})}
+    token = unsigned_token(namespace, account, AUDIENCE, **facts.get("claims", {}))
     attributes = {
         "objects": "[]",
         "csi.storage.k8s.io/pod.name": facts.get("pod", "web-0"),
         "csi.storage.k8s.io/pod.namespace": namespace,
         "csi.storage.k8s.io/pod.uid": facts.get("pod_uid", "u"),
         "csi.storage.k8s.io/serviceAccount.name": account,
-        "csi.storage.k8s.io/serviceAccount.tokens": json.dumps({AUDIENCE: {"token": token(account, **claims)}}),
+        "csi.storage.k8s.io/serviceAccount.tokens": json.dumps({AUDIENCE: {"token": token}}),
         **facts.get("parameters", {}),
     }
     cluster = OneAccount(facts.get("uid", "uid"), facts.get("role", ROLE))

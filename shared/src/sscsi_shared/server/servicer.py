@@ -31,6 +31,8 @@ MAX_SECONDS: Final = 100.0
 MARGIN_SECONDS: Final = 3.0
 """How long before the caller's deadline ours ends, so that our text arrives first."""
 MAX_RETRY_AFTER_SECONDS: Final = 3600
+CANCELLED: Final = "Cancelled"
+"""What is counted of a Mount whose caller left; no status is sent then."""
 _GONE: Final = "the caller left"
 MAX_CAUSES: Final = 5
 MAX_FRAMES: Final = -20
@@ -80,7 +82,7 @@ class ProviderServicer(provider_pb2_grpc.CSIDriverProviderServicer):
         runtime_version: its version.
         slots: how many Mounts run at once.
         waiting: how many more wait for a slot, within their deadline; the rest are refused as Overloaded.
-        observe: told the reason ("OK" or an error's) and the seconds of each Mount.
+        observe: told the reason ("OK", an error's, or "Cancelled") and the seconds of each Mount.
         clock: seconds that only grow.
 
     Attributes:
@@ -123,8 +125,9 @@ class ProviderServicer(provider_pb2_grpc.CSIDriverProviderServicer):
         began = self._clock()
         reason = "Internal"
         whose = "an unknown pod"
+        gone = Cancellation()
         try:
-            deadline = self._deadline(context)
+            deadline = self._deadline(context, gone)
             mount = read_mount(
                 request.attributes,
                 request.secrets,
@@ -137,8 +140,8 @@ class ProviderServicer(provider_pb2_grpc.CSIDriverProviderServicer):
                 response = _response(self._mounter.mount(mount, deadline))
             reason = "OK"
         except MountError as error:
-            reason = error.reason
-            _refuse(context, error, whose)
+            reason = CANCELLED if gone.reason else error.reason
+            _refuse(context, error, whose, left=bool(gone.reason))
         except BaseException as error:  # noqa: BLE001  # an answer is due whatever happened: gRPC lets SystemExit pass
             _fail(context, error, whose)
         else:
@@ -146,13 +149,12 @@ class ProviderServicer(provider_pb2_grpc.CSIDriverProviderServicer):
         finally:
             self._tell(reason, self._clock() - began)
 
-    def _deadline(self, context: grpc.ServicerContext) -> Deadline:
+    def _deadline(self, context: grpc.ServicerContext, gone: Cancellation) -> Deadline:
         left: float | None = context.time_remaining()  # None where the caller set no deadline, whatever the stubs say
         seconds = MAX_SECONDS if left is None else min(MAX_SECONDS, max(left - MARGIN_SECONDS, left / 2))
-        cancellation = Cancellation()
-        if not context.add_callback(lambda: cancellation.cancel(_GONE)):
-            cancellation.cancel(_GONE)
-        return Deadline.after(seconds, self._clock, cancellation)
+        if not context.add_callback(lambda: gone.cancel(_GONE)):
+            gone.cancel(_GONE)
+        return Deadline.after(seconds, self._clock, gone)
 
     def _tell(self, reason: str, seconds: float) -> None:
         try:
@@ -178,13 +180,18 @@ def _text(text: str, limit: int = MAX_MESSAGE_BYTES) -> str:
     return clip("".join(char if char.isprintable() else "\ufffd" for char in line), limit)
 
 
-def _refuse(context: grpc.ServicerContext, error: MountError, whose: str) -> NoReturn:
+def _refuse(context: grpc.ServicerContext, error: MountError, whose: str, *, left: bool) -> NoReturn:
     metadata = [("sscsi-reason", error.reason)]
     if error.retry_after is not None and error.retry_after >= 0:
         metadata.append(("sscsi-retry-after", str(math.ceil(min(error.retry_after, MAX_RETRY_AFTER_SECONDS)))))
     context.set_trailing_metadata(tuple(metadata))
     text = _text(str(error))
-    log.warning("mount for %s failed, %s: %s", whose, error.reason, text, extra={"reason": error.reason, "pod": whose})
+    if left:
+        log.info("mount for %s ended: the caller left", whose, extra={"reason": CANCELLED, "pod": whose})
+    else:
+        log.warning(
+            "mount for %s failed, %s: %s", whose, error.reason, text, extra={"reason": error.reason, "pod": whose}
+        )
     context.abort(status_of(error), text)
 
 

@@ -20,6 +20,15 @@ def test_mounts_by_reason() -> None:
     assert value("sscsi_mount_seconds_count") == before[1] + 1
 
 
+def test_what_the_economy_does_and_holds() -> None:
+    before = value("sscsi_economy_total", outcome="hit")
+    metrics.economy("hit", 3)
+    metrics.economy("hit", 0)
+    assert value("sscsi_economy_total", outcome="hit") == before + 3
+    metrics.economy_holds(lambda: 4096, lambda: 2)
+    assert (value("sscsi_held_bytes"), value("sscsi_held_sessions")) == (4096, 2)
+
+
 def test_backend_calls_have_bounded_labels() -> None:
     for number in range(300):
         metrics.backend_call("test.Operation", f"Code{number}")
