@@ -47,7 +47,7 @@ class Pipeline(Generic[RequestT, ObjectT, IdentityT, CredentialT]):
             MountError: why there is none. What the author got wrong is told before anything is asked, several failed
                 objects at once and in the order of the class.
         """
-        pod_uid = mount.pod.uid if shares_nothing(mount) or self._economy.per_pod else ""
+        pod_uid = _own_scope(mount) if shares_nothing(mount) or self._economy.per_pod else ""
         request = self._provider.parse(mount)
         login = self._provider.identify(request, self._cluster, deadline)
         plan = self._provider.plan(request, login.identity)
@@ -76,6 +76,20 @@ class Pipeline(Generic[RequestT, ObjectT, IdentityT, CredentialT]):
                     found = self._economy.read(login, place, objects, share, pod_uid=pod_uid)
                 outcomes |= {index: found[one] for index, one in group.items()}
         return _settle(plan.reads, outcomes)
+
+
+def _own_scope(mount: MountInput) -> str:
+    """The pod's uid.
+
+    Raises:
+        AuthenticationFailed: it is not there; without it pods would share what is to be a pod's own.
+    """
+    if not mount.pod.uid:
+        raise AuthenticationFailed(
+            "The request does not say which pod it is for.",
+            hint="The CSIDriver object needs spec.podInfoOnMount: true.",
+        )
+    return mount.pod.uid
 
 
 def _by_place(

@@ -1,14 +1,14 @@
 """The way of a Mount, with a provider that notes what it is asked."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from sscsi_shared.cluster import Cluster, NoCluster
 from sscsi_shared.deadline import Deadline, Instant
 from sscsi_shared.economy.asking import Economy
-from sscsi_shared.economy.options import OFF
+from sscsi_shared.economy.options import OFF, EconomyOptions
 from sscsi_shared.errors import (
     AccessDenied,
     AuthenticationFailed,
@@ -228,3 +228,25 @@ def test_an_object_without_an_outcome_is_a_bug() -> None:
 
     with pytest.raises(KeyError):
         Forgetful((one("a"),)).mount()
+
+
+@pytest.mark.parametrize(
+    ("scope", "options"), [("pod", EconomyOptions()), ("serviceAccount", EconomyOptions(per_pod=True))]
+)
+def test_what_is_a_pods_own_needs_a_pod(scope: str, options: EconomyOptions) -> None:
+    noted = Noted((one("a"),))
+    pipeline = Pipeline(noted, NoCluster(), Economy(noted, options), now=lambda: 1000.0)
+    for uid in ("u-1", "u-2", "u-1"):
+        mount = replace(MOUNT, pod=replace(MOUNT.pod, uid=uid), attributes={"sessionScope": scope})
+        pipeline.mount(mount, Deadline.after(20))
+    assert noted.calls.count("open east") == 2
+    nobody = replace(MOUNT, pod=replace(MOUNT.pod, uid=""), attributes={"sessionScope": scope})
+    with pytest.raises(AuthenticationFailed, match="which pod"):
+        pipeline.mount(nobody, Deadline.after(20))
+
+
+def test_a_scope_that_is_none() -> None:
+    noted = Noted((one("a"),))
+    pipeline = Pipeline(noted, NoCluster(), Economy(noted, OFF), now=lambda: 1000.0)
+    with pytest.raises(InvalidParameters, match='sessionScope is "node"'):
+        pipeline.mount(replace(MOUNT, attributes={"sessionScope": "node"}), Deadline.after(20))

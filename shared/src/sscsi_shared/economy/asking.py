@@ -140,16 +140,16 @@ class Economy(Generic[RequestT, ObjectT, IdentityT, CredentialT]):
         if deadline.expired:
             raise OutOfTime("There was no time left to log in.")
         lane = (_backend(login), place, LOGIN)
-        if (instead := self._back_off.enter(lane, f"{place}, login")) is not None:
+        if (instead := self._back_off.enter(lane, login.identity, f"{place}, login")) is not None:
             self._count("backed_off", 1)
             raise instead
         self._count("login", 1)
         try:
             session = self._provider.open(login, place, deadline)
         except MountError as error:
-            self._back_off.note(lane, [error])
+            self._back_off.note(lane, login.identity, [error])
             raise
-        self._back_off.note(lane, [session])
+        self._back_off.note(lane, login.identity, [session])
         return session
 
     def _lead(
@@ -209,7 +209,7 @@ class Economy(Generic[RequestT, ObjectT, IdentityT, CredentialT]):
         outcomes: dict[ObjectT, Read | ObjectError] = {}
         lanes = {one: (_backend(login), access.place, type(one).__name__) for one in objects}
         for lane in dict.fromkeys(lanes.values()):
-            if (instead := self._back_off.enter(lane, access.place)) is not None:
+            if (instead := self._back_off.enter(lane, login.identity, access.place)) is not None:
                 outcomes |= {one: instead for one in objects if lanes[one] == lane}
         self._count("backed_off", len(outcomes))
         asked = [one for one in objects if one not in outcomes]
@@ -218,7 +218,7 @@ class Economy(Generic[RequestT, ObjectT, IdentityT, CredentialT]):
             found = session.fetch(asked, deadline)
             outcomes |= found
             for lane in dict.fromkeys(lanes[one] for one in asked):
-                self._back_off.note(lane, [found[one] for one in asked if lanes[one] == lane])
+                self._back_off.note(lane, login.identity, [found[one] for one in asked if lanes[one] == lane])
         return outcomes
 
 

@@ -21,9 +21,14 @@ _HINT: Final = "It is asked again shortly, and the mount is tried again by itsel
 
 @dataclass(slots=True)
 class _Lane:
-    error: BackendThrottled | BackendUnavailable
+    throttled: bool
     failures: int
     closed_until: float
+    whose: frozenset[Hashable]
+    """Who found it silent; two are enough to know."""
+
+    def holds_back(self, who: Hashable) -> bool:
+        return self.throttled or len(self.whose) > 1 or who in self.whose
 
 
 class BackOff(Generic[LaneT]):
@@ -31,7 +36,8 @@ class BackOff(Generic[LaneT]):
 
     A lane closes when the backend throttles, or when nothing that was asked got an answer; for twice as long each time,
     with jitter, or for as long as the backend says. When that time is over one caller goes first; the others follow
-    when it got through.
+    when it got through. Silence that only one identity has met closes the lane for that one alone: it may be about what
+    it asks for, and nobody shall stop others by asking for something broken.
 
     Args:
         first: seconds that a lane closes for at first; 0 = never.
@@ -46,11 +52,12 @@ class BackOff(Generic[LaneT]):
         self._lock = threading.Lock()
         self._lanes: dict[LaneT, _Lane] = {}
 
-    def enter(self, lane: LaneT, where: str) -> ObjectError | None:
+    def enter(self, lane: LaneT, who: Hashable, where: str) -> ObjectError | None:
         """May the backend be asked?
 
         Args:
             lane: whom we would ask.
+            who: on whose behalf.
             where: the same in a person's words.
 
         Returns:
@@ -59,14 +66,14 @@ class BackOff(Generic[LaneT]):
         """
         with self._lock:
             closed = self._lanes.get(lane)
-            if closed is None:
+            if closed is None or not closed.holds_back(who):
                 return None
             now = self._clock()
             if now >= closed.closed_until:
                 closed.closed_until = now + self._first  # the others wait for how it goes
                 return None
             left = closed.closed_until - now
-            if isinstance(closed.error, BackendThrottled):
+            if closed.throttled:
                 return BackendThrottled(
                     f"{where}: not asked, because it throttles this node's requests.", hint=_HINT, retry_after=left
                 )
@@ -74,20 +81,21 @@ class BackOff(Generic[LaneT]):
                 f"{where}: not asked, because earlier requests got no answer.", hint=_HINT, retry_after=left
             )
 
-    def note(self, lane: LaneT, outcomes: Iterable[object]) -> None:
+    def note(self, lane: LaneT, who: Hashable, outcomes: Iterable[object]) -> None:
         """Learn from what was asked.
 
         Args:
             lane: whom.
+            who: on whose behalf.
             outcomes: of one call or of several at once; OutOfTime says nothing of the backend.
         """
         kinds = list(outcomes)
         throttled = [one for one in kinds if isinstance(one, BackendThrottled)]
         silent = [one for one in kinds if isinstance(one, BackendUnavailable)]
         if throttled:
-            self._close(lane, throttled[0])
+            self._close(lane, who, throttled[0])
         elif silent and len(silent) == len(kinds):
-            self._close(lane, silent[0])
+            self._close(lane, who, silent[0])
         elif any(not isinstance(one, ObjectError) or not one.transient for one in kinds):
             with self._lock:
                 self._lanes.pop(lane, None)
@@ -101,7 +109,7 @@ class BackOff(Generic[LaneT]):
             }
             return bool(self._lanes)
 
-    def _close(self, lane: LaneT, error: BackendThrottled | BackendUnavailable) -> None:
+    def _close(self, lane: LaneT, who: Hashable, error: BackendThrottled | BackendUnavailable) -> None:
         if not self._first:
             return
         with self._lock:
@@ -110,4 +118,8 @@ class BackOff(Generic[LaneT]):
             seconds = min(self._first * 2 ** (failures - 1), MAX_SECONDS) * (0.5 + self._jitter())
             if error.retry_after is not None:
                 seconds = max(seconds, min(error.retry_after, MAX_ASKED_SECONDS))
-            self._lanes[lane] = _Lane(type(error)(""), failures, self._clock() + seconds)
+            whose = (before.whose if before else frozenset()) | {who}
+            if before is not None and len(before.whose) > 1:
+                whose = before.whose
+            throttled = isinstance(error, BackendThrottled)
+            self._lanes[lane] = _Lane(throttled, failures, self._clock() + seconds, whose)
