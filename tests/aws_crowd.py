@@ -8,8 +8,10 @@ from typing import Any
 from hand import Hand
 from sscsi_emulators.canned_aws import CannedAws
 from sscsi_emulators.tokens import unsigned_token
+from sscsi_provider_aws import podidentity
 from sscsi_provider_aws.auth import AUDIENCE, ROLE_ANNOTATION
 from sscsi_provider_aws.clients import Endpoints
+from sscsi_provider_aws.podidentity import AgentAddresses, PodIdentityAgent
 from sscsi_provider_aws.provider import AwsProvider
 from sscsi_shared.cluster import ServiceAccount, TokenRequest
 from sscsi_shared.deadline import Deadline
@@ -44,11 +46,18 @@ class Crowd:
         clock: of the economy; the test turns it.
     """
 
-    def __init__(self, aws: CannedAws, *, batch: bool = True, options: EconomyOptions | None = None) -> None:
+    def __init__(self, aws: CannedAws, *, options: EconomyOptions | None = None, **more: Any) -> None:
         self.aws = aws
         self.clock = Hand()
         endpoints = Endpoints(aws.url, aws.url, aws.url)
-        self.provider = AwsProvider(endpoints=endpoints, region="eu-central-1", batch=batch, clock=self.clock)
+        self.provider = AwsProvider(
+            endpoints=endpoints,
+            region="eu-central-1",
+            clock=self.clock,
+            agent=PodIdentityAgent(AgentAddresses(aws.url, aws.url), pause=lambda _: None),
+            environ={"AWS_MAX_ATTEMPTS": "1"},
+            **more,
+        )
         economy: Economy[Any, Any, Any, Any] = Economy(
             self.provider, options or EconomyOptions(), clock=self.clock, jitter=lambda: 0.5
         )
@@ -62,7 +71,10 @@ class Crowd:
             "csi.storage.k8s.io/pod.uid": f"uid-of-{pod}",
             "csi.storage.k8s.io/serviceAccount.name": account,
             "csi.storage.k8s.io/serviceAccount.tokens": json.dumps(
-                {AUDIENCE: {"token": unsigned_token("shop", account, AUDIENCE)}}
+                {
+                    audience: {"token": unsigned_token("shop", account, audience)}
+                    for audience in (AUDIENCE, podidentity.AUDIENCE)
+                }
             ),
         }
         return self.pipeline.mount(read_mount(json.dumps(sent), "null", "420", "/t", []), Deadline.after(30))

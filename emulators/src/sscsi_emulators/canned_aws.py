@@ -1,7 +1,7 @@
 """A fast AWS on loopback: canned answers, a chosen latency, exact counts, and batches that fail in every way.
 
-For figures that are the provider's own, and for what moto can't do. It looks at no token and no signature; whatever is
-asked for exists, unless it was said to fail.
+For figures that are the provider's own, and for what moto can't do: the Pod Identity agent, regions that fail one by
+one, partial batches. It looks at no token and no signature; whatever is asked for exists, unless it was said to fail.
 """
 
 import json
@@ -16,9 +16,11 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import parse_qs
 
+AGENT: Final = "podidentity.GetCredentials"
 _SERVICES: Final = {"secretsmanager": "secretsmanager", "AmazonSSM": "ssm"}
 _ACCOUNT: Final = "123456789012"
 _MAX_BODY: Final = 1 << 20
+_BROKEN: Final = frozenset({"InternalServiceError", "InternalServerError"})
 
 
 class Refused(Exception):
@@ -29,35 +31,42 @@ class Refused(Exception):
         status: HTTP status.
     """
 
-    def __init__(self, code: str, status: int = 400) -> None:
+    def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code: Final = code
-        self.status: Final = status
+        self.status: Final = 500 if code in _BROKEN else 400
 
 
 class CannedAws:
-    """One endpoint for sts, secretsmanager and ssm, from `with` to its end.
+    """One endpoint for sts, secretsmanager, ssm and the Pod Identity agent, from `with` to its end.
+
+    Operations and names may be said for one region alone: `eu-west-1/ssm.GetParameters`. Unsigned calls show none.
 
     Attributes:
         url: where it listens.
         calls: how often each operation was asked for: `secretsmanager.GetSecretValue` -> n.
+        regions: how often each region was asked, by signed calls.
         latency_seconds: how long each answer is held back.
-        refused: code of AWS by operation: `secretsmanager.BatchGetSecretValue` -> `AccessDeniedException`.
+        refused: code of AWS by operation: `secretsmanager.BatchGetSecretValue` -> `AccessDeniedException`; of the agent
+            an HTTP status.
         failing: code of AWS by secret or parameter.
         left_out: ids that a batch neither returns nor tells as errors.
         versions: how often a name was changed.
         contents: in place of the canned ones, by name.
+        assumed: the form of each call of STS, and the access key that signed it.
     """
 
     def __init__(self, latency_seconds: float = 0.0) -> None:
         self.url = ""
         self.calls: Counter[str] = Counter()
+        self.regions: Counter[str] = Counter()
         self.latency_seconds = latency_seconds
         self.refused: dict[str, str] = {}
         self.failing: dict[str, str] = {}
         self.left_out: set[str] = set()
         self.versions: Counter[str] = Counter()
         self.contents: dict[str, str] = {}
+        self.assumed: list[dict[str, str]] = []
         self._lock = threading.Lock()
         self._server: ThreadingHTTPServer | None = None
 
@@ -69,7 +78,13 @@ class CannedAws:
 
             def do_POST(self) -> None:  # http.server's name
                 body = self.rfile.read(min(int(self.headers.get("Content-Length", 0)), _MAX_BODY))
-                status, kind, answer = aws.answer(self.headers.get("X-Amz-Target", ""), body)
+                signer = self.headers.get("Authorization", "").partition("Credential=")[2]
+                self._say(*aws.answer(self.headers.get("X-Amz-Target", ""), body, signer))
+
+            def do_GET(self) -> None:  # http.server's name
+                self._say(*aws.agent_answer(self.path, self.headers.get("Authorization", "")))
+
+            def _say(self, status: int, kind: str, answer: bytes) -> None:
                 head = f"HTTP/1.1 {status} -\r\nContent-Type: {kind}\r\nContent-Length: {len(answer)}\r\n\r\n"
                 self.wfile.write(head.encode() + answer)
 
@@ -94,95 +109,133 @@ class CannedAws:
         """Give a secret or parameter another content and version."""
         self.versions[name] += 1
 
-    def content(self, name: str) -> str:
+    def content(self, name: str, region: str = "", selector: str = "") -> str:
         """What a name holds now."""
-        return self.contents.get(name, f"{name} {self.versions[name]}")
+        canned = f"{name}:{selector}" if selector else f"{name} {self.versions[name]}"
+        return _said(self.contents, region, name) or canned
 
-    def answer(self, target: str, body: bytes) -> tuple[int, str, bytes]:
-        """Status, content type and body for a request."""
+    def agent_answer(self, path: str, token: str) -> tuple[int, str, bytes]:
+        """What the Pod Identity agent says: status, content type and body; it takes whatever looks like a JWT."""
+        self._count(AGENT, "")
+        if AGENT in self.refused or path != "/v1/credentials" or token.count(".") != 2:  # a JWT's
+            status = int(self.refused.get(AGENT, 400))
+            return status, "application/json", json.dumps({"code": "Refused", "message": "said so"}).encode()
+        credentials = {"AccessKeyId": "ASIAAGENT", "SecretAccessKey": "canned", "Token": "canned"}
+        return 200, "application/json", json.dumps(credentials | {"Expiration": _soon()}).encode()
+
+    def answer(self, target: str, body: bytes, signer: str = "") -> tuple[int, str, bytes]:
+        """Status, content type and body for a request.
+
+        Args:
+            target: the header X-Amz-Target.
+            body: JSON, or STS's form.
+            signer: the credential of the signature: key/date/region/service/aws4_request.
+        """
         service, _, name = target.partition(".")
-        operation = f"{_SERVICES.get(service, service)}.{name}" if name else f"sts.{_action(body)}"
-        with self._lock:
-            self.calls[operation] += 1
-        if self.latency_seconds:
-            time.sleep(self.latency_seconds)
+        form = {} if name else {key: values[0] for key, values in parse_qs(body.decode("utf-8", "replace")).items()}
+        operation = f"{_SERVICES.get(service, service)}.{name}" if name else f"sts.{form.get('Action', '?')}"
+        key, _, scope = signer.partition("/")
+        region = scope.split("/")[1] if "/" in scope else ""
+        self._count(operation, region)
         try:
-            self._check(operation)
-            if operation == "sts.AssumeRoleWithWebIdentity":
-                return 200, "text/xml", _CREDENTIALS.format(_soon()).encode()
+            self._check(self.refused, region, operation)
+            if form:
+                self.assumed.append(form | {"signed by": key})
+                return 200, "text/xml", _CREDENTIALS.format(_soon(), action=form["Action"]).encode()
             answers = {
                 "secretsmanager.GetSecretValue": self._secret,
                 "secretsmanager.BatchGetSecretValue": self._secrets,
                 "ssm.GetParameters": self._parameters,
             }
-            return 200, "application/x-amz-json-1.1", json.dumps(answers[operation](json.loads(body))).encode()
+            answer = answers[operation](json.loads(body), region)
+            return 200, "application/x-amz-json-1.1", json.dumps(answer).encode()
         except Refused as error:
-            if operation.startswith("sts."):
-                text = (
-                    f"<ErrorResponse><Error><Code>{error.code}</Code><Message>said so</Message></Error></ErrorResponse>"
-                )
-                return error.status, "text/xml", text.encode()
-            text = json.dumps({"__type": error.code, "message": "said so"})
-            return error.status, "application/x-amz-json-1.1", text.encode()
+            if form:
+                return error.status, "text/xml", _REFUSAL.format(error.code).encode()
+            told = json.dumps({"__type": error.code, "message": "said so"})
+            return error.status, "application/x-amz-json-1.1", told.encode()
 
-    def _check(self, operation: str) -> None:
-        if (code := self.refused.get(operation)) is not None:
+    def _count(self, operation: str, region: str) -> None:
+        with self._lock:
+            self.calls[operation] += 1
+            if region:
+                self.regions[region] += 1
+        if self.latency_seconds:
+            time.sleep(self.latency_seconds)
+
+    @staticmethod
+    def _check(said: Mapping[str, str], region: str, key: str) -> None:
+        if code := _said(said, region, key):
             raise Refused(code)
 
-    def _secret(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-        name = asked["SecretId"]
-        if (code := self.failing.get(name)) is not None:
-            raise Refused(code)
-        return self._entry(name) | ({"VersionId": asked["VersionId"]} if "VersionId" in asked else {})
+    def _secret(self, asked: Mapping[str, Any], region: str) -> Mapping[str, Any]:
+        self._check(self.failing, region, asked["SecretId"])
+        return self._entry(asked["SecretId"], region) | (
+            {"VersionId": asked["VersionId"]} if "VersionId" in asked else {}
+        )
 
-    def _secrets(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _secrets(self, asked: Mapping[str, Any], region: str) -> Mapping[str, Any]:
         names = asked["SecretIdList"]
         if not 1 <= len(names) <= 20 or len(set(names)) != len(names):  # the API's own bounds
             raise Refused("InvalidParameterException")
+        failing = {name: code for name in names if (code := _said(self.failing, region, name))}
         return {
             "SecretValues": [
-                self._entry(name) for name in reversed(names) if name not in self.failing and name not in self.left_out
+                self._entry(name, region)
+                for name in reversed(names)
+                if name not in failing and name not in self.left_out
             ],
-            "Errors": [
-                {"SecretId": name, "ErrorCode": self.failing[name], "Message": "said so"}
-                for name in names
-                if name in self.failing
-            ],
+            "Errors": [{"SecretId": name, "ErrorCode": code, "Message": "said so"} for name, code in failing.items()],
         }
 
-    def _parameters(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-        names = [name.partition(":")[0] for name in asked["Names"]]
-        if not 1 <= len(names) <= 10:  # the API's own bounds
+    def _parameters(self, asked: Mapping[str, Any], region: str) -> Mapping[str, Any]:
+        if not 1 <= len(asked["Names"]) <= 10:  # the API's own bounds
             raise Refused("ValidationException")
+        failing = [name for name in asked["Names"] if _said(self.failing, region, name)]
         return {
             "Parameters": [
-                {"Name": name, "Value": self.content(name), "Version": self.versions[name] + 1}
-                for name in names
-                if name not in self.failing
+                self._parameter(*_selected(name), region) for name in reversed(asked["Names"]) if name not in failing
             ],
-            "InvalidParameters": [name for name in names if name in self.failing],
+            "InvalidParameters": failing,
         }
 
-    def _entry(self, name: str) -> dict[str, Any]:
+    def _parameter(self, name: str, selector: str, region: str) -> dict[str, Any]:
+        plain = name.rpartition(":parameter")[2] if name.startswith("arn:") else name
+        said = {"Name": plain, "Value": self.content(plain, region, selector), "Version": self.versions[plain] + 1}
+        if selector:
+            said |= {"Selector": f":{selector}", "Version": int(selector) if selector.isdecimal() else 7}
+        return said | ({"ARN": name} if name.startswith("arn:") else {})
+
+    def _entry(self, name: str, region: str) -> dict[str, Any]:
         plain = name.rpartition(":")[2].rpartition("-")[0] if name.startswith("arn:") else name
-        arn = (
-            name if name.startswith("arn:") else f"arn:aws:secretsmanager:eu-central-1:{_ACCOUNT}:secret:{name}-AbCdEf"
-        )
-        version = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{plain} {self.versions[plain]}"))
-        return {"ARN": arn, "Name": plain, "VersionId": version, "SecretString": self.content(plain)}
+        version = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{region} {plain} {self.versions[plain]}"))
+        return {
+            "ARN": name if plain != name else f"arn:aws:secretsmanager:{region}:{_ACCOUNT}:secret:{name}-AbCdEf",
+            "Name": plain,
+            "VersionId": version,
+            "SecretString": self.content(plain, region),
+        }
 
 
 _CREDENTIALS: Final = (
-    "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>"
+    "<{action}Response><{action}Result><Credentials>"
     "<AccessKeyId>ASIACANNED</AccessKeyId><SecretAccessKey>canned</SecretAccessKey>"
     "<SessionToken>canned</SessionToken><Expiration>{}</Expiration>"
-    "</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"
+    "</Credentials></{action}Result></{action}Response>"
 )
+_REFUSAL: Final = "<ErrorResponse><Error><Code>{}</Code><Message>said so</Message></Error></ErrorResponse>"
+
+
+def _said(said: Mapping[str, str], region: str, key: str) -> str:
+    return said.get(f"{region}/{key}", said.get(key, ""))
+
+
+def _selected(name: str) -> tuple[str, str]:
+    """Name and selector of `name:selector`; an ARN has colons of its own."""
+    start, slash, resource = name.rpartition("/") if name.startswith("arn:") else ("", "", name)
+    plain, _, selector = resource.partition(":")
+    return f"{start}{slash}{plain}", selector
 
 
 def _soon() -> str:
     return (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _action(body: bytes) -> str:
-    return parse_qs(body.decode("utf-8", "replace")).get("Action", ["?"])[0]

@@ -40,6 +40,10 @@ class Deadline:
         """The deadline of the first of `parts` equal parts of what is left."""
         return replace(self, at=self.clock() + self.remaining() / parts)
 
+    def within(self, seconds: float) -> "Deadline":
+        """The same caller's, `seconds` from now at the latest."""
+        return replace(self, at=min(self.at, self.clock() + seconds))
+
     def remaining(self) -> float:
         """Seconds left; 0 when there are none."""
         if self.cancellation is not None and self.cancellation.reason is not None:

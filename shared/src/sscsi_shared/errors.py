@@ -25,6 +25,7 @@ MAX_MESSAGE_BYTES: Final = 2048
 """Longer status texts break the HTTP/2 stream in some gRPC stacks (measured)."""
 MAX_NAMED_OBJECTS: Final = 10
 _MAX_ONE_OF_MANY_BYTES: Final = 800
+_MAX_BEFORE_BYTES: Final = 400
 _ROOM_BYTES: Final = 200
 """Left for the words of the driver that come before."""
 MAX_FOREIGN_TEXT_BYTES: Final = 512
@@ -182,6 +183,17 @@ def fresh(error: ErrorT) -> ErrorT:
     copy.__dict__.update(error.__dict__)
     copy.args = error.args
     return copy
+
+
+def after(failures: Sequence[ObjectError]) -> ObjectError:
+    """The last of failures that came one after another (fail-over); its hint begins with what came before."""
+    last = failures[-1]
+    if len(failures) == 1:
+        return last
+    told = fresh(last)
+    before = "; ".join(clip(failure.message, _MAX_BEFORE_BYTES) for failure in failures[:-1])
+    told.hint = f"Tried before: {before} {last.hint}".strip()
+    return told
 
 
 def first_or_all(failures: Sequence[MountError]) -> MountError:

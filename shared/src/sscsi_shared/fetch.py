@@ -21,6 +21,11 @@ POOL_SIZE: Final = 32
 _pool: Final = ThreadPoolExecutor(POOL_SIZE, thread_name_prefix="fetch")
 
 
+def leaf(call: Callable[[], OutcomeT]) -> "Future[OutcomeT]":
+    """Begin one read in the pool, with the caller's context variables. It must not wait for another one."""
+    return _pool.submit(contextvars.copy_context().run, call)
+
+
 def fetch_each(
     read: Callable[[ObjectT, Deadline], OutcomeT], objects: Sequence[ObjectT], deadline: Deadline
 ) -> Mapping[ObjectT, OutcomeT | ObjectError]:

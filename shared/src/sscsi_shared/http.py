@@ -51,9 +51,10 @@ class HttpClient:
     Args:
         url: scheme, host and port.
         ca_file: PEM file of authorities; None = the system's.
+        direct: by no proxy, whatever the environment says: for a service of the node itself.
     """
 
-    def __init__(self, url: str, ca_file: Path | None = None) -> None:
+    def __init__(self, url: str, ca_file: Path | None = None, *, direct: bool = False) -> None:
         parsed = urllib3.util.parse_url(url)
         self.origin: Final = url.rstrip("/")
         self._host = parsed.host or ""
@@ -61,7 +62,7 @@ class HttpClient:
         proxies: Mapping[str, str] = getproxies_environment()
         proxy = proxies.get(parsed.scheme or "https") or proxies.get("all")
         arguments: dict[str, Any] = {"ssl_context": context, "maxsize": 8, "block": False, "retries": False}
-        if proxy and not proxy_bypass(parsed.netloc or self._host):
+        if proxy and not direct and not proxy_bypass(parsed.netloc or self._host):
             self._pool: urllib3.PoolManager = urllib3.ProxyManager(proxy, **arguments)
         else:
             self._pool = urllib3.PoolManager(**arguments)

@@ -81,12 +81,15 @@ class PlannedRead(Generic[ObjectT]):
         candidates: where to read it; the next is asked only after an outcome that may pass by itself (fail-over).
         outputs: at least one.
         optional: whether the mount goes on without it where it does not exist.
+        everywhere: whether all candidates are asked each time, and one that lacks the object fails the mount though
+            another has it; the first that has it is taken all the same.
     """
 
     name: str
     candidates: tuple[tuple[Place, ObjectT], ...]
     outputs: tuple[Output, ...]
     optional: bool = False
+    everywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)

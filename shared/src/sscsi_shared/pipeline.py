@@ -7,7 +7,16 @@ from typing import Generic
 from sscsi_shared.cluster import Cluster
 from sscsi_shared.deadline import Clock, Deadline
 from sscsi_shared.economy.asking import Economy
-from sscsi_shared.errors import AuthenticationFailed, MountError, ObjectError, ObjectNotFound, OutOfTime, first_or_all
+from sscsi_shared.errors import (
+    AuthenticationFailed,
+    MountError,
+    ObjectError,
+    ObjectNotFound,
+    ObjectUnusable,
+    OutOfTime,
+    after,
+    first_or_all,
+)
 from sscsi_shared.mount import MountInput, MountPlan, MountResult, ObjectT, Place, PlannedRead, Read
 from sscsi_shared.parameters import shares_nothing
 from sscsi_shared.provider import CredentialT, IdentityT, Login, Provider, RequestT
@@ -62,7 +71,7 @@ class Pipeline(Generic[RequestT, ObjectT, IdentityT, CredentialT]):
         self, plan: MountPlan[ObjectT], login: Login[IdentityT, CredentialT], deadline: Deadline, pod_uid: str
     ) -> list[Read | None]:
         """What there is of each planned read; the next candidate is asked after an outcome that may pass by itself."""
-        outcomes: dict[int, Read | ObjectError] = {}
+        outcomes: dict[int, list[Read | ObjectError]] = {index: [] for index in range(len(plan.reads))}
         turns = max((len(planned.candidates) for planned in plan.reads), default=0)
         for turn in range(turns):
             # No candidate may use up the time of those after it.
@@ -74,7 +83,8 @@ class Pipeline(Generic[RequestT, ObjectT, IdentityT, CredentialT]):
                     found = dict.fromkeys(objects, OutOfTime("There was no time left to ask the backend."))
                 else:
                     found = self._economy.read(login, place, objects, share, pod_uid=pod_uid)
-                outcomes |= {index: found[one] for index, one in group.items()}
+                for index, one in group.items():
+                    outcomes[index].append(found[one])
         return _settle(plan.reads, outcomes)
 
 
@@ -93,19 +103,20 @@ def _own_scope(mount: MountInput) -> str:
 
 
 def _by_place(
-    reads: Sequence[PlannedRead[ObjectT]], outcomes: Mapping[int, Read | ObjectError], turn: int
+    reads: Sequence[PlannedRead[ObjectT]], outcomes: Mapping[int, Sequence[Read | ObjectError]], turn: int
 ) -> dict[Place, dict[int, ObjectT]]:
     """What to ask for in this turn, by place and by index of the read."""
     groups: dict[Place, dict[int, ObjectT]] = {}
     for index, planned in enumerate(reads):
-        last = outcomes.get(index)
-        if turn == 0 or (isinstance(last, ObjectError) and last.transient and turn < len(planned.candidates)):
+        if turn < len(planned.candidates) and (planned.everywhere or all(map(_may_pass, outcomes[index]))):
             place, one = planned.candidates[turn]
             groups.setdefault(place, {})[index] = one
     return groups
 
 
-def _settle(reads: Sequence[PlannedRead[ObjectT]], outcomes: Mapping[int, Read | ObjectError]) -> list[Read | None]:
+def _settle(
+    reads: Sequence[PlannedRead[ObjectT]], outcomes: Mapping[int, Sequence[Read | ObjectError]]
+) -> list[Read | None]:
     """What there is to render; an optional object may be absent.
 
     Raises:
@@ -114,7 +125,7 @@ def _settle(reads: Sequence[PlannedRead[ObjectT]], outcomes: Mapping[int, Read |
     failures: list[MountError] = []
     settled: list[Read | None] = []
     for index, planned in enumerate(reads):
-        outcome = outcomes[index]
+        outcome = _chosen(planned, outcomes[index])
         if isinstance(outcome, Read):
             settled.append(outcome)
         elif planned.optional and isinstance(outcome, ObjectNotFound):
@@ -124,3 +135,18 @@ def _settle(reads: Sequence[PlannedRead[ObjectT]], outcomes: Mapping[int, Read |
     if failures:
         raise first_or_all(failures)
     return settled
+
+
+def _chosen(planned: PlannedRead[ObjectT], outcomes: Sequence[Read | ObjectError]) -> Read | ObjectError:
+    """The outcome that counts among those of the candidates."""
+    errors = [outcome for outcome in outcomes if isinstance(outcome, ObjectError)]
+    if planned.everywhere:
+        lacking = [error for error in errors if isinstance(error, ObjectNotFound | ObjectUnusable)]
+        if lacking:
+            return lacking[0]
+    reads = [outcome for outcome in outcomes if isinstance(outcome, Read)]
+    return reads[0] if reads else after(errors)
+
+
+def _may_pass(outcome: Read | ObjectError) -> bool:
+    return isinstance(outcome, ObjectError) and outcome.transient

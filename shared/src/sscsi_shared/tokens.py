@@ -153,10 +153,12 @@ class Proof:
     Attributes:
         issuer: the claim `iss`; empty if it has none.
         expires_at: when the token ends.
+        account_uid: the service account's uid (`kubernetes.io`.serviceaccount.uid); empty if it has none.
     """
 
     issuer: str
     expires_at: Instant
+    account_uid: str = ""
 
 
 def prove(
@@ -175,7 +177,7 @@ def prove(
         context: the beginning of the message, without a colon.
 
     Returns:
-        Issuer and end of the token.
+        What the token says of itself.
 
     Raises:
         AuthenticationFailed: a claim is missing or wrong; the message says which, what was expected and what was found.
@@ -207,8 +209,12 @@ def prove(
             f"{start} service account token has expired or ends within {MIN_LIFETIME_SECONDS} s (claim `exp`).",
             hint="Kubelet sends a new one with the next try; if this stays, compare the clocks of node and API server.",
         )
+    account = bound.get("serviceaccount") if isinstance(bound, dict) else None
+    uid = account.get("uid") if isinstance(account, dict) else None
     issuer = claims.get("iss")
-    return Proof(issuer if isinstance(issuer, str) else "", float(ends))
+    return Proof(
+        issuer if isinstance(issuer, str) else "", float(ends), account_uid=uid if isinstance(uid, str) else ""
+    )
 
 
 def _claims(token: SecretText, start: str) -> dict[str, Any]:

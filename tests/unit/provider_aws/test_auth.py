@@ -3,8 +3,9 @@
 import pytest
 from botocore.exceptions import NoCredentialsError
 
-from sscsi_provider_aws.auth import AwsIdentity, WebIdentity, role_of, session_name
+from sscsi_provider_aws.auth import role_of, session_name
 from sscsi_provider_aws.clients import AWS_OWN, AwsCredentials, Clients, acting_as
+from sscsi_provider_aws.identity import IRSA, AwsIdentity, WebIdentity
 from sscsi_shared.errors import AuthenticationFailed
 from sscsi_shared.secret import SecretText
 
@@ -12,7 +13,23 @@ ANNOTATION = "eks.amazonaws.com/role-arn"
 
 
 def identity(namespace: str, account: str) -> AwsIdentity:
-    return AwsIdentity("irsa", namespace, account, "uid", "iss", "aud", "role", "region", ("", "", ""), "", (), False)
+    return AwsIdentity(
+        mode=IRSA,
+        namespace=namespace,
+        service_account=account,
+        uid="uid",
+        issuer="https://issuer",
+        audience="sts.amazonaws.com",
+        role="arn:aws:iam::123456789012:role/web",
+        address_type="",
+        assume_role="",
+        external_id="",
+        region="eu-west-1",
+        endpoints=(),
+        ca_bundle="",
+        proxy=(),
+        fips=False,
+    )
 
 
 def test_a_role() -> None:

@@ -1,9 +1,12 @@
 """What AWS answers instead of content, in the house's errors."""
 
+from dataclasses import replace
+
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, SSLError
 
-from sscsi_provider_aws.errors import Asked, login_error, object_error, outcome_of
+from sscsi_provider_aws.errors import Asked, chain_error, login_error, object_error, outcome_of
+from sscsi_provider_aws.identity import IRSA, POD_IDENTITY, AwsIdentity
 from sscsi_shared.errors import (
     AccessDenied,
     AuthenticationFailed,
@@ -15,7 +18,25 @@ from sscsi_shared.errors import (
 )
 
 ROLE = "arn:aws:iam::123456789012:role/app"
-ASKED = Asked("Failed fetching secret db", "eu-west-1", ROLE, "secretsmanager:GetSecretValue", "db")
+ASKED = Asked("Failed fetching secret db", "eu-west-1", f"role {ROLE}", "secretsmanager:GetSecretValue", "db")
+
+IDENTITY = AwsIdentity(
+    mode=IRSA,
+    namespace="ns",
+    service_account="sa",
+    uid="uid",
+    issuer="https://issuer",
+    audience="sts.amazonaws.com",
+    role=ROLE,
+    address_type="",
+    assume_role="",
+    external_id="",
+    region="eu-west-1",
+    endpoints=(),
+    ca_bundle="",
+    proxy=(),
+    fips=False,
+)
 
 
 def said(code: str, message: str = "words", status: int = 400) -> ClientError:
@@ -26,8 +47,8 @@ def said(code: str, message: str = "words", status: int = 400) -> ClientError:
 @pytest.mark.parametrize(
     ("error", "kind", "hint"),
     [
-        (said("AccessDeniedException"), AccessDenied, "Grant the role secretsmanager:GetSecretValue on db."),
-        (said("AccessDeniedException", "Access to KMS is not allowed"), AccessDenied, "Grant the role kms:Decrypt"),
+        (said("AccessDeniedException"), AccessDenied, f"Grant role {ROLE} secretsmanager:GetSecretValue on db."),
+        (said("AccessDeniedException", "Access to KMS is not allowed"), AccessDenied, f"Grant role {ROLE} kms:Decrypt"),
         (said("DecryptionFailure"), AccessDenied, "kms:Decrypt"),
         (said("ResourceNotFoundException"), ObjectNotFound, "Check name, version and region"),
         (said("ThrottlingException"), BackendThrottled, "rate"),
@@ -65,17 +86,24 @@ def test_reads(error: ClientError, kind: type[MountError], hint: str) -> None:
     ],
 )
 def test_logins(error: ClientError, kind: type[MountError], hint: str) -> None:
-    found = login_error(
-        error,
-        role=ROLE,
-        region="eu-west-1",
-        subject="system:serviceaccount:ns:sa",
-        audience="sts.amazonaws.com",
-        issuer="https://issuer",
-    )
+    found = login_error(error, IDENTITY, "eu-west-1")
     assert type(found) is kind
     assert str(found).startswith(f"eu-west-1: role {ROLE} can't be assumed by system:serviceaccount:ns:sa: ")
     assert hint in str(found)
+
+
+@pytest.mark.parametrize(("external_id", "words"), [("", "trust policy must name it."), ("x", "assumeRoleExternalId.")])
+def test_a_second_role(external_id: str, words: str) -> None:
+    second = "arn:aws:iam::210987654321:role/second"
+    identity = replace(IDENTITY, assume_role=second, external_id=external_id)
+    found = chain_error(said("AccessDenied", status=403), identity, "eu-west-1")
+    assert type(found) is AuthenticationFailed
+    text = f"eu-west-1: role {second} (assumeRoleArn) can't be assumed by role {ROLE}: AccessDenied: words."
+    assert str(found).startswith(text)
+    assert f"Let role {ROLE} do sts:AssumeRole on {second}" in str(found)
+    assert words in str(found)
+    agent = replace(identity, mode=POD_IDENTITY)
+    assert "by the Pod Identity association of ns/sa: " in str(chain_error(said("Throttling"), agent, "r"))
 
 
 @pytest.mark.parametrize(

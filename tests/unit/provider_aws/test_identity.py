@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from sscsi_emulators.tokens import unsigned_token
-from sscsi_provider_aws.auth import AUDIENCE, ROLE_ANNOTATION, AwsIdentity
+from sscsi_provider_aws import podidentity
+from sscsi_provider_aws.auth import AUDIENCE, ROLE_ANNOTATION
 from sscsi_provider_aws.clients import Endpoints
+from sscsi_provider_aws.identity import AwsIdentity
 from sscsi_provider_aws.provider import AwsProvider
 from sscsi_shared.cluster import ServiceAccount, TokenRequest
 from sscsi_shared.deadline import Deadline
@@ -46,14 +48,17 @@ def login(monkeypatch: pytest.MonkeyPatch, **facts: Any) -> Login[AwsIdentity, A
         ca_bundle=facts.get("ca_bundle"),
         environ=facts.get("environ", {}),
     )
-    token = unsigned_token(namespace, account, AUDIENCE, **facts.get("claims", {}))
+    tokens = {
+        audience: {"token": unsigned_token(namespace, account, audience, **facts.get("claims", {}))}
+        for audience in (AUDIENCE, podidentity.AUDIENCE)
+    }
     attributes = {
         "objects": "[]",
         "csi.storage.k8s.io/pod.name": facts.get("pod", "web-0"),
         "csi.storage.k8s.io/pod.namespace": namespace,
         "csi.storage.k8s.io/pod.uid": facts.get("pod_uid", "u"),
         "csi.storage.k8s.io/serviceAccount.name": account,
-        "csi.storage.k8s.io/serviceAccount.tokens": json.dumps({AUDIENCE: {"token": token}}),
+        "csi.storage.k8s.io/serviceAccount.tokens": json.dumps(tokens),
         **facts.get("parameters", {}),
     }
     cluster = OneAccount(facts.get("uid", "uid"), facts.get("role", ROLE))
@@ -68,13 +73,14 @@ FACTS: Mapping[str, Mapping[str, Any]] = {
     "issuer": {"claims": {"iss": "https://other.example"}},
     "role": {"role": "arn:aws:iam::123456789012:role/other"},
     "region": {"parameters": {"region": "eu-west-3"}},
+    "assume_role": {"parameters": {"assumeRoleArn": "arn:aws:iam::210987654321:role/second"}},
     "endpoints": {"endpoints": Endpoints("http://sts", "http://other", "http://ssm")},
     "ca_bundle": {"ca_bundle": Path("/etc/other.pem")},
     "proxy": {"variables": {"https_proxy": "http://other.example:3128"}},
     "fips": {"environ": {"AWS_USE_FIPS_ENDPOINT": "true"}},
 }
-CONSTANT = {"mode", "audience"}
-"""As long as IRSA is the only way to log in."""
+POD_IDENTITY_FACTS = {"mode", "audience", "role", "uid", "address_type"}
+"""What changes with the way to log in."""
 
 
 @pytest.mark.parametrize("field", FACTS)
@@ -86,8 +92,27 @@ def test_each_fact_changes_its_field_alone(monkeypatch: pytest.MonkeyPatch, fiel
     assert changed == {field}
 
 
+def test_an_external_id_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    second = {"assumeRoleArn": "arn:aws:iam::210987654321:role/second"}
+    plain = login(monkeypatch, parameters=second).identity
+    other = login(monkeypatch, parameters=second | {"assumeRoleExternalId": "x"}).identity
+    assert dataclasses.replace(plain, external_id="x") == other
+
+
 def test_no_fact_is_left_out() -> None:
-    assert {one.name for one in dataclasses.fields(AwsIdentity)} == set(FACTS) | CONSTANT
+    assert {one.name for one in dataclasses.fields(AwsIdentity)} == set(FACTS) | POD_IDENTITY_FACTS | {"external_id"}
+
+
+def test_the_way_to_log_in_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    irsa = login(monkeypatch).identity
+    agent = login(monkeypatch, parameters={"usePodIdentity": "true"}).identity
+    changed = {one.name for one in dataclasses.fields(irsa) if getattr(irsa, one.name) != getattr(agent, one.name)}
+    assert changed == POD_IDENTITY_FACTS
+    other = login(monkeypatch, parameters={"usePodIdentity": "true", "preferredAddressType": "IPv6"}).identity
+    assert dataclasses.replace(agent, address_type="ipv6") == other
+    bound = {"kubernetes.io": {"serviceaccount": {"name": "web", "uid": "other"}}}
+    other = login(monkeypatch, parameters={"usePodIdentity": "true"}, claims=bound).identity
+    assert dataclasses.replace(agent, uid="other") == other
 
 
 @pytest.mark.parametrize("flag", [{"flag": "eu-west-3"}, {"parameters": {"region": "eu-west-3"}}])

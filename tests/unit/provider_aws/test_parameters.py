@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from sscsi_provider_aws.parameters import Described, check_regions, read_request, region_of_arns
+from sscsi_provider_aws.descriptors import Described
+from sscsi_provider_aws.parameters import check_regions, read_request, region_of_arns
 from sscsi_shared.errors import InvalidParameters
 from sscsi_shared.mount import MountInput, PodInfo
 from sscsi_shared.tokens import ABSENT
@@ -110,8 +111,8 @@ def refusal(objects: object, **parameters: str) -> InvalidParameters:
         ),
         (
             {"objectName": "a", "failoverObject": {"objectName": "b"}} | SM,
-            "objects[0].failoverObject",
-            "failoverObject is not supported",
+            "objects[0].objectAlias",
+            "object alias must be specified for objects with failover entries: a",
         ),
     ],
 )
@@ -271,7 +272,7 @@ def test_versions_and_modes() -> None:
         - {path: p, objectAlias: pass}
     """
     [one] = described(text)
-    assert (one.version, one.mode) == ("7", 0o600)
+    assert (one.target.version, one.mode) == ("7", 0o600)
     assert [entry.mode for entry in one.jmes] == [0o400, 0o600]
 
 
@@ -309,8 +310,6 @@ def test_only_the_first_document_counts() -> None:
     ("parameters", "text"),
     [
         ({"usePodIdentity": "yes"}, "failed to parse usePodIdentity value, error: "),
-        ({"usePodIdentity": "true"}, "usePodIdentity is not supported"),
-        ({"failoverRegion": "us-west-2"}, "failoverRegion is not supported"),
     ],
 )
 def test_parameters_that_are_refused(parameters: dict[str, str], text: str) -> None:

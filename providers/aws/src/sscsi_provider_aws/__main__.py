@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from sscsi_provider_aws.clients import Endpoints
+from sscsi_provider_aws.podidentity import EKS_OWN, REQUEST_SECONDS, AgentAddresses, PodIdentityAgent
 from sscsi_provider_aws.provider import RUNTIME_NAME, VERSION, AwsProvider
-from sscsi_shared.daemon.flags import Flag, boolean, one_of
+from sscsi_shared.daemon.flags import Flag, boolean, duration, one_of
 from sscsi_shared.server.serve import parse_options, serve_provider
 
 log = logging.getLogger(__name__)
 
+MAX_AGENT_SECONDS: Final = 30.0
 REGION: Final = Flag("region", "", "Region where neither the class nor its ARNs name one.", str, "AWS_REGION")
 STS: Final = Flag("sts-endpoint", "", "Address of STS instead of AWS's own.", str, "AWS_ENDPOINT_URL_STS")
 SECRETS: Final = Flag(
@@ -27,7 +29,17 @@ ADDON: Final = Flag("eks-addon-version", "", "Replaces the version in the user a
 WRITES: Final = Flag("driver-writes-secrets", True, "Return the files to the driver; must be true.", boolean)
 QPS: Final = Flag("qps", "", "Accepted and ignored: there is no limiter.", str)
 BURST: Final = Flag("burst", "", "Accepted and ignored: there is no limiter.", str)
-POD_IDENTITY: Final = Flag("pod-identity-http-timeout", "", "Accepted and ignored in this version.", str)
+AGENT_TIMEOUT: Final = Flag("pod-identity-http-timeout", "", "The most that one request of the agent takes.", str)
+AGENT: Final = Flag(
+    "pod-identity-endpoint",
+    "",
+    "Address of the Pod Identity agent instead of EKS's two.",
+    str,
+    "AWS_ENDPOINT_URL_EKS_AUTH",
+)
+FAILOVER_CHECK: Final = Flag(
+    "failover-check", False, "Ask both regions each time, and fail where either lacks an object.", boolean
+)
 
 BATCH: Final = Flag(
     "batch",
@@ -36,7 +48,36 @@ BATCH: Final = Flag(
     one_of("auto", "off"),
 )
 
-FLAGS: Final[tuple[Flag[Any], ...]] = (REGION, STS, SECRETS, SSM, ADDON, WRITES, QPS, BURST, POD_IDENTITY, BATCH)
+FLAGS: Final[tuple[Flag[Any], ...]] = (
+    REGION,
+    STS,
+    SECRETS,
+    SSM,
+    ADDON,
+    WRITES,
+    QPS,
+    BURST,
+    AGENT_TIMEOUT,
+    AGENT,
+    FAILOVER_CHECK,
+    BATCH,
+)
+
+
+def agent_seconds(text: str) -> float:
+    """Seconds of a Go duration; one that can't be read, or is not above 0, is logged and the default used."""
+    if not text:
+        return REQUEST_SECONDS
+    try:
+        seconds = duration(text)
+    except ValueError:
+        seconds = 0.0
+    if seconds <= 0:
+        log.error("invalid --pod-identity-http-timeout %r: using %g s", text, REQUEST_SECONDS)
+        return REQUEST_SECONDS
+    if seconds > MAX_AGENT_SECONDS:
+        log.warning("--pod-identity-http-timeout is %g s, longer than %g s", seconds, MAX_AGENT_SECONDS)
+    return seconds
 
 
 def main() -> None:
@@ -52,7 +93,11 @@ def main() -> None:
     if not values[WRITES]:
         sys.exit("--driver-writes-secrets=false is not supported by this version: the driver writes the files")
     everywhere, bundle = os.environ.get("AWS_ENDPOINT_URL", ""), os.environ.get("AWS_CA_BUNDLE", "")
+    addresses = AgentAddresses(values[AGENT], values[AGENT]) if values[AGENT] else EKS_OWN
     provider = AwsProvider(
+        agent_addresses=addresses,
+        agent=PodIdentityAgent(addresses, agent_seconds(values[AGENT_TIMEOUT])),
+        failover_check=values[FAILOVER_CHECK],
         endpoints=Endpoints(values[STS] or everywhere, values[SECRETS] or everywhere, values[SSM] or everywhere),
         region=values[REGION],
         ca_bundle=options.daemon.ca_bundle or (Path(bundle) if bundle else None),

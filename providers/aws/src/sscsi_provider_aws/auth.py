@@ -1,73 +1,24 @@
-"""Who asks: the pod's service account as an IAM role (IRSA), by AssumeRoleWithWebIdentity."""
+"""Roles: the pod's service account as an IAM role (IRSA), and from there a second one."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sscsi_provider_aws.clients import AwsCredentials, Clients
-from sscsi_provider_aws.errors import login_error
+from sscsi_provider_aws.clients import AwsCredentials, Clients, acting_as
+from sscsi_provider_aws.errors import chain_error, login_error
+from sscsi_provider_aws.identity import AwsIdentity, WebIdentity
 from sscsi_shared.deadline import Deadline
-from sscsi_shared.errors import AuthenticationFailed, ObjectError
+from sscsi_shared.errors import AuthenticationFailed, InvalidParameters, ObjectError
 from sscsi_shared.fetch import fetch_each
 from sscsi_shared.secret import SecretText
 
 AUDIENCE: Final = "sts.amazonaws.com"
 ROLE_ANNOTATION: Final = "eks.amazonaws.com/role-arn"
+_ROLE: Final = re.compile(r"arn:[\w-]+:iam::\d{12}:role/[\w+=,.@/-]{1,512}", re.ASCII)
 _NOT_IN_SESSION_NAME: Final = re.compile(r"[^\w+=,.@-]", re.ASCII)
 _MAX_SESSION_NAME: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class AwsIdentity:
-    """Every fact that changes where a call goes, as whom, or what comes back.
-
-    Attributes:
-        mode: how it logs in.
-        namespace: of the service account.
-        service_account: its name.
-        uid: its uid.
-        issuer: of its token.
-        audience: of its token.
-        role: ARN of the role.
-        region: that is asked.
-        endpoints: of sts, secretsmanager and ssm; empty = AWS's own.
-        ca_bundle: PEM file; empty = the system's.
-        proxy: what the environment says of proxies.
-        fips: whether FIPS endpoints are asked.
-    """
-
-    mode: str
-    namespace: str
-    service_account: str
-    uid: str
-    issuer: str
-    audience: str
-    role: str
-    region: str
-    endpoints: tuple[str, str, str]
-    ca_bundle: str
-    proxy: tuple[tuple[str, str], ...]
-    fips: bool
-
-    @property
-    def subject(self) -> str:
-        """The claim `sub` that a trust policy names."""
-        return f"system:serviceaccount:{self.namespace}:{self.service_account}"
-
-
-class WebIdentity:
-    """The proof: the service account's token. Unhashable, and shown redacted."""
-
-    __slots__ = ("token",)
-    __hash__ = None  # type: ignore[assignment]
-
-    def __init__(self, token: SecretText) -> None:
-        self.token = token
-
-    def __repr__(self) -> str:
-        return "WebIdentity(<redacted>)"
 
 
 def assume_role(
@@ -80,27 +31,40 @@ def assume_role(
         BackendUnavailable, BackendThrottled, OutOfTime: it did not answer.
     """
 
-    def ask(_: AwsIdentity, deadline: Deadline) -> AwsCredentials:
-        del deadline  # the client has its own timeouts; the caller stops waiting at the deadline
+    def ask() -> AwsCredentials:
         try:
-            answer = clients.get("sts", region).assume_role_with_web_identity(
+            answer = clients.get("sts", region, signed=False).assume_role_with_web_identity(
                 RoleArn=identity.role, RoleSessionName=session_name(identity), WebIdentityToken=proof.token.reveal()
             )
         except (ClientError, BotoCoreError) as error:
-            raise login_error(
-                error,
-                role=identity.role,
-                region=region,
-                subject=identity.subject,
-                audience=identity.audience,
-                issuer=identity.issuer,
-            ) from error
+            raise login_error(error, identity, region) from error
         return _credentials(answer["Credentials"])
 
-    outcome = fetch_each(ask, [identity], deadline)[identity]
-    if isinstance(outcome, ObjectError):
-        raise outcome
-    return outcome
+    return _ask_sts(ask, deadline)
+
+
+def assume_second_role(
+    clients: Clients, identity: AwsIdentity, credentials: AwsCredentials, region: str, deadline: Deadline
+) -> AwsCredentials:
+    """Assume the role that the class names, as the first one (STS AssumeRole).
+
+    Raises:
+        AuthenticationFailed: STS refused.
+        BackendUnavailable, BackendThrottled, OutOfTime: it did not answer.
+    """
+
+    def ask() -> AwsCredentials:
+        request = {"RoleArn": identity.assume_role, "RoleSessionName": session_name(identity)}
+        if identity.external_id:
+            request["ExternalId"] = identity.external_id
+        try:
+            with acting_as(credentials):
+                answer = clients.get("sts", region).assume_role(**request)
+        except (ClientError, BotoCoreError) as error:
+            raise chain_error(error, identity, region) from error
+        return _credentials(answer["Credentials"])
+
+    return _ask_sts(ask, deadline)
 
 
 def session_name(identity: AwsIdentity) -> str:
@@ -121,12 +85,35 @@ def role_of(annotations: Any, namespace: str, service_account: str) -> str:
             f"An IAM role must be associated with service account {service_account} (namespace: {namespace}).",
             hint=f"Annotate it: {ROLE_ANNOTATION}: arn:aws:iam::<account>:role/<name>.",
         )
-    if not re.fullmatch(r"arn:[\w-]+:iam::\d{12}:role/[\w+=,.@/-]{1,512}", role, re.ASCII):
+    if not _ROLE.fullmatch(role):
         raise AuthenticationFailed(
             f"The annotation {ROLE_ANNOTATION} of service account {namespace}/{service_account} is no role's ARN.",
             hint="It looks like arn:aws:iam::123456789012:role/name.",
         )
     return role
+
+
+def check_second_role(role: str) -> str:
+    """Give back `assumeRoleArn` if it is empty or a role's ARN.
+
+    Raises:
+        InvalidParameters: it is neither.
+    """
+    if role and not _ROLE.fullmatch(role):
+        raise InvalidParameters(
+            "assumeRoleArn is no role's ARN.",
+            path="parameters.assumeRoleArn",
+            hint="It looks like arn:aws:iam::123456789012:role/name.",
+        )
+    return role
+
+
+def _ask_sts(ask: Callable[[], AwsCredentials], deadline: Deadline) -> AwsCredentials:
+    """In the pool: the client has its own timeouts, and the caller stops waiting at the deadline."""
+    outcome = fetch_each(lambda _key, _deadline: ask(), ["sts"], deadline)["sts"]
+    if isinstance(outcome, ObjectError):
+        raise outcome
+    return outcome
 
 
 def _credentials(answer: Any) -> AwsCredentials:

@@ -16,7 +16,7 @@ _MAX_REMEMBERED: Final = 1024
 
 
 class Batches:
-    """Remembers for which role in which region single reads are the better way.
+    """Remembers for whom in which region single reads are the better way.
 
     Args:
         on: whether batches are used at all.
@@ -29,23 +29,23 @@ class Batches:
         self._lock = threading.Lock()
         self._off: dict[tuple[str, str], float] = {}
 
-    def use(self, role: str, region: str) -> bool:
+    def use(self, who: str, region: str) -> bool:
         """Whether to try a batch."""
         with self._lock:
-            return self._on and self._off.get((role, region), 0.0) <= self._clock()
+            return self._on and self._off.get((who, region), 0.0) <= self._clock()
 
-    def denied(self, role: str, region: str) -> None:
+    def denied(self, who: str, region: str) -> None:
         """The role may not ask for batches, or the endpoint knows none."""
-        self._turn_off(role, region, DENIED_SECONDS)
+        self._turn_off(who, region, DENIED_SECONDS)
 
-    def throttled(self, role: str, region: str) -> None:
+    def throttled(self, who: str, region: str) -> None:
         """The quota of batches is used up."""
-        self._turn_off(role, region, THROTTLED_SECONDS)
+        self._turn_off(who, region, THROTTLED_SECONDS)
 
-    def _turn_off(self, role: str, region: str, seconds: float) -> None:
+    def _turn_off(self, who: str, region: str, seconds: float) -> None:
         with self._lock:
             now = self._clock()
             if len(self._off) >= _MAX_REMEMBERED:
                 self._off = {key: until for key, until in self._off.items() if until > now}
             if len(self._off) < _MAX_REMEMBERED:
-                self._off[role, region] = now + seconds
+                self._off[who, region] = now + seconds

@@ -140,26 +140,33 @@ class Clients:
         )
         self._lock = threading.Lock()
         self._session: boto3.Session | None = None
-        self._clients: OrderedDict[tuple[str, str, bool], Any] = OrderedDict()
+        self._clients: OrderedDict[tuple[str, str, bool, bool], Any] = OrderedDict()
 
-    def get(self, service: str, region: str, *, retries: bool = True) -> Any:
-        """The client of sts, secretsmanager or ssm in a region; without retries where there is a better way at hand."""
-        key = service, region, retries
+    def get(self, service: str, region: str, *, retries: bool = True, signed: bool = True) -> Any:
+        """The client of a service in a region.
+
+        Args:
+            service: sts, secretsmanager or ssm.
+            region: where.
+            retries: off where there is a better way at hand.
+            signed: off where a token in the request is the proof.
+        """
+        key = service, region, retries, signed
         with self._lock:
             client = self._clients.get(key)
             if client is None:
-                client = self._clients[key] = self._make(service, region, retries=retries)
+                client = self._clients[key] = self._make(service, region, retries=retries, signed=signed)
             self._clients.move_to_end(key)
             while len(self._clients) > _MAX_CLIENTS:  # a class may name any region
                 self._clients.popitem(last=False)
             return client
 
-    def _make(self, service: str, region: str, *, retries: bool) -> Any:
+    def _make(self, service: str, region: str, *, retries: bool, signed: bool) -> Any:
         if self._session is None:
             self._session = _session()
         session: Any = self._session
         unsigned: Any = {"signature_version": botocore.UNSIGNED}
-        config = self._config.merge(Config(**unsigned)) if service == "sts" else self._config
+        config = self._config if signed else self._config.merge(Config(**unsigned))
         if not retries:
             config = config.merge(Config(retries={"total_max_attempts": 1}))
         verify: Any = str(self._ca_bundle) if self._ca_bundle else None

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError, SSLError
 
+from sscsi_provider_aws.identity import AwsIdentity
 from sscsi_shared.errors import (
     AccessDenied,
     AuthenticationFailed,
@@ -64,14 +65,14 @@ class Asked:
     Attributes:
         what: beginning of the message: `Failed fetching secret shop/db`.
         region: that was asked.
-        role: ARN of the role.
+        who: on whose behalf, in words: `role arn:...`.
         action: the right that it takes: `secretsmanager:GetSecretValue`.
         target: what the right is for; a name or an ARN.
     """
 
     what: str
     region: str
-    role: str
+    who: str
     action: str
     target: str
 
@@ -86,7 +87,7 @@ def object_error(error: Exception, asked: Asked) -> MountError:
     Returns:
         An ObjectError, or AuthenticationFailed where the credentials themselves were refused.
     """
-    start = f"{asked.region}: {asked.what} as role {asked.role}: "
+    start = f"{asked.region}: {asked.what} as {asked.who}: "
     if not isinstance(error, ClientError):
         return _no_answer(error, start, asked.region)
     code, text, status, request = _said(error)
@@ -94,13 +95,13 @@ def object_error(error: Exception, asked: Asked) -> MountError:
     if code in _DENIED:
         kms = code == "DecryptionFailure" or "kms" in text.lower()
         right = "kms:Decrypt on the key" if kms else f"{asked.action} on {asked.target}"
-        return AccessDenied(text, hint=f"Grant the role {right}.{request}")
+        return AccessDenied(text, hint=f"Grant {asked.who} {right}.{request}")
     if code in _ABSENT:
         return ObjectNotFound(text, hint=f"Check name, version and region (account and region of the role).{request}")
     if code in _THROTTLED:
         return BackendThrottled(text, hint=f"AWS limits the account's rate; the next try comes by itself.{request}")
     if code in _REFUSED:
-        return AuthenticationFailed(text, hint=f"AWS does not take the role's credentials.{request}")
+        return AuthenticationFailed(text, hint=f"AWS does not take the credentials of {asked.who}.{request}")
     if code in _UNUSABLE or status < 500:
         return ObjectUnusable(text, hint=f"AWS refused the request itself.{request}")
     return BackendUnavailable(text, hint=f"AWS is failing; the next try comes by itself.{request}")
@@ -108,12 +109,28 @@ def object_error(error: Exception, asked: Asked) -> MountError:
 
 def is_unknown_operation(error: Exception) -> bool:
     """Whether the endpoint does not know what it was asked to do."""
-    return isinstance(error, ClientError) and _said(error)[0] in _UNKNOWN_OPERATION
+    return _code(error) in _UNKNOWN_OPERATION
 
 
-def login_error(error: Exception, *, role: str, region: str, subject: str, audience: str, issuer: str) -> MountError:
+def login_error(error: Exception, identity: AwsIdentity, region: str) -> MountError:
     """The error of AssumeRoleWithWebIdentity."""
-    start = f"{region}: role {role} can't be assumed by {subject}: "
+    hint = _LOGIN_HINTS.get(_code(error), "").format(
+        subject=identity.subject, audience=identity.audience, issuer=identity.issuer or "of the cluster"
+    )
+    return _sts_error(error, f"{region}: {identity.first} can't be assumed by {identity.subject}: ", region, hint)
+
+
+def chain_error(error: Exception, identity: AwsIdentity, region: str) -> MountError:
+    """The error of AssumeRole, from the first role to the one that the class names."""
+    hint = ""
+    if _code(error) == "AccessDenied":
+        hint = f"Let {identity.first} do sts:AssumeRole on {identity.assume_role}, whose trust policy must name it"
+        hint += ", with the external id of assumeRoleExternalId." if identity.external_id else "."
+    start = f"{region}: role {identity.assume_role} (assumeRoleArn) can't be assumed by {identity.first}: "
+    return _sts_error(error, start, region, hint)
+
+
+def _sts_error(error: Exception, start: str, region: str, hint: str) -> MountError:
     if not isinstance(error, ClientError):
         return _no_answer(error, start, region)
     code, text, status, request = _said(error)
@@ -121,8 +138,11 @@ def login_error(error: Exception, *, role: str, region: str, subject: str, audie
         return BackendThrottled(f"{start}{text}", hint=f"STS limits the account's rate.{request}")
     if status >= 500 or code == "IDPCommunicationError":
         return BackendUnavailable(f"{start}{text}", hint=f"The next try comes by itself.{request}")
-    hint = _LOGIN_HINTS.get(code, "").format(subject=subject, audience=audience, issuer=issuer or "of the cluster")
     return AuthenticationFailed(f"{start}{text}", hint=f"{hint}{request}".strip())
+
+
+def _code(error: Exception) -> str:
+    return _said(error)[0] if isinstance(error, ClientError) else ""
 
 
 def outcome_of(answer: Mapping[str, Any] | None, exception: Exception | None) -> str:

@@ -8,17 +8,13 @@ from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.request import getproxies_environment
 
-from sscsi_provider_aws.auth import AUDIENCE, AwsIdentity, WebIdentity, assume_role, role_of
+from sscsi_provider_aws import auth, podidentity
 from sscsi_provider_aws.batches import Batches
 from sscsi_provider_aws.clients import AWS_OWN, AwsCredentials, Clients, Endpoints, acting_as
-from sscsi_provider_aws.parameters import (
-    PARAMETER_STORE,
-    AwsRequest,
-    Described,
-    check_regions,
-    read_request,
-    region_of_arns,
-)
+from sscsi_provider_aws.descriptors import PARAMETER_STORE, Described, Target
+from sscsi_provider_aws.identity import IRSA, POD_IDENTITY, AwsIdentity, WebIdentity
+from sscsi_provider_aws.parameters import AwsRequest, check_regions, read_request, region_of_arns
+from sscsi_provider_aws.podidentity import EKS_OWN, AgentAddresses, PodIdentityAgent
 from sscsi_provider_aws.secretsmanager import Secret, SecretsManager
 from sscsi_provider_aws.ssm import Parameter, fetch_parameters
 from sscsi_shared.cluster import Cluster
@@ -36,18 +32,18 @@ AwsObject: TypeAlias = Secret | Parameter
 
 
 class AwsSession:
-    """One role in one region."""
+    """One identity in one region."""
 
-    def __init__(self, clients: Clients, credentials: AwsCredentials, role: str, region: str, batches: Batches) -> None:
+    def __init__(self, clients: Clients, credentials: AwsCredentials, who: str, region: str, batches: Batches) -> None:
         self._clients = clients
         self._credentials = credentials
-        self._secrets = SecretsManager(clients, region, role, batches)
-        self._role = role
+        self._secrets = SecretsManager(clients, region, who, batches)
+        self._who = who
         self._region = region
 
     @property
     def expires_at(self) -> Instant:
-        """When the role's credentials end."""
+        """When the credentials end."""
         return self._credentials.expires_at
 
     def fetch(self, objects: Sequence[AwsObject], deadline: Deadline) -> Mapping[AwsObject, Read | ObjectError]:
@@ -59,7 +55,7 @@ class AwsSession:
             if secrets:
                 found.update(self._secrets.fetch(secrets, deadline).items())
             if parameters:
-                found.update(fetch_parameters(self._clients, self._region, self._role, parameters, deadline).items())
+                found.update(fetch_parameters(self._clients, self._region, self._who, parameters, deadline).items())
         return found
 
     def close(self) -> None:
@@ -71,10 +67,13 @@ class AwsProvider:
 
     Args:
         endpoints: where the services are.
+        agent_addresses: where the Pod Identity agent is.
+        agent: asks it; by default made for these addresses.
         region: where a class and its ARNs name none; empty = ask for the node's.
         ca_bundle: PEM file of authorities; None = the system's.
         app_id: goes into the user agent; by default name and version.
         batch: whether BatchGetSecretValue is used where it can be.
+        failover_check: whether both regions are asked each time, as the existing provider does.
         now: seconds since 1970.
         clock: seconds that only grow.
         environ: for proxies and FIPS.
@@ -86,18 +85,24 @@ class AwsProvider:
         self,
         *,
         endpoints: Endpoints = AWS_OWN,
+        agent_addresses: AgentAddresses = EKS_OWN,
+        agent: PodIdentityAgent | None = None,
         region: str = "",
         ca_bundle: Path | None = None,
         app_id: str = f"{RUNTIME_NAME}-{VERSION}",
         batch: bool = True,
+        failover_check: bool = False,
         now: Clock = time.time,
         clock: Clock = time.monotonic,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._clients = Clients(endpoints, ca_bundle, app_id, environ)
+        self._agent = agent or PodIdentityAgent(agent_addresses)
+        self._agent_addresses = agent_addresses
         self._batches = Batches(on=batch, clock=clock)
         self._region = region
         self._ca_bundle = str(ca_bundle or "")
+        self._failover_check = failover_check
         self._now = now
         self._fips = environ.get("AWS_USE_FIPS_ENDPOINT", "").lower() == "true"
         self._proxy = tuple(sorted(getproxies_environment().items()))
@@ -107,45 +112,69 @@ class AwsProvider:
         return read_request(mount)
 
     def identify(self, request: AwsRequest, cluster: Cluster, deadline: Deadline) -> Login[AwsIdentity, WebIdentity]:
-        """See Provider. The token proves itself before the cluster is asked."""
+        """See Provider. The token proves itself before the cluster is asked, which is only where it is needed."""
         pod = request.mount.pod
-        token = request.mount.tokens.for_audience(AUDIENCE, context="IRSA token extraction failed")
-        proof = prove(token, pod=pod, audience=AUDIENCE, now=self._now(), context="IRSA token extraction failed")
+        mode, audience, context = (
+            (POD_IDENTITY, podidentity.AUDIENCE, "Pod Identity token extraction failed")
+            if request.pod_identity
+            else (IRSA, auth.AUDIENCE, "IRSA token extraction failed")
+        )
+        token = request.mount.tokens.for_audience(audience, context=context)
+        proof = prove(token, pod=pod, audience=audience, now=self._now(), context=context)
         region = self._find_region(request, cluster, deadline)
-        account = cluster.service_account(pod.namespace, pod.service_account, deadline)
-        endpoints = self._clients.endpoints
+        role, uid = "", proof.account_uid
+        if mode == IRSA:
+            account = cluster.service_account(pod.namespace, pod.service_account, deadline)
+            role, uid = auth.role_of(account.annotations, pod.namespace, pod.service_account), account.uid
+        endpoints, agent = self._clients.endpoints, self._agent_addresses
         identity = AwsIdentity(
-            mode="irsa",
+            mode=mode,
             namespace=pod.namespace,
             service_account=pod.service_account,
-            uid=account.uid,
+            uid=uid,
             issuer=proof.issuer,
-            audience=AUDIENCE,
-            role=role_of(account.annotations, pod.namespace, pod.service_account),
+            audience=audience,
+            role=role,
+            address_type=request.address_type.value if request.pod_identity else "",
+            assume_role=auth.check_second_role(request.assume_role),
+            external_id=request.external_id,
             region=region,
-            endpoints=(endpoints.sts, endpoints.secretsmanager, endpoints.ssm),
+            endpoints=(endpoints.sts, endpoints.secretsmanager, endpoints.ssm, agent.ipv4, agent.ipv6),
             ca_bundle=self._ca_bundle,
             proxy=self._proxy,
             fips=self._fips,
         )
-        account_id = identity.role.split(":")[4]  # whose quota it is
-        return Login(identity, WebIdentity(token.token), proof.expires_at, (account_id, identity.endpoints))
+        backend = (identity.account_id, identity.endpoints) if identity.account_id else None
+        return Login(identity, WebIdentity(token.token), proof.expires_at, backend)
 
     def plan(self, request: AwsRequest, identity: AwsIdentity) -> MountPlan[AwsObject]:
         """See Provider."""
+        regions = [identity.region]
+        if request.failover_region:
+            regions.append(_checked(request.failover_region, "parameters.failoverRegion"))
+            if regions[0] == regions[1]:
+                raise InvalidParameters(
+                    f"{regions[0]}: failover region cannot be the same as the primary region",
+                    path="parameters.failoverRegion",
+                )
         check_regions(request.objects, identity.region)
-        place = Place(identity.region)
-        return MountPlan(tuple(_planned(one, place) for one in request.objects))
+        return MountPlan(tuple(_planned(one, regions, everywhere=self._failover_check) for one in request.objects))
 
     def open(self, login: Login[AwsIdentity, WebIdentity], place: Place, deadline: Deadline) -> AwsSession:
         """See Provider."""
-        credentials = assume_role(self._clients, login.identity, login.credentials, place, deadline)
-        return AwsSession(self._clients, credentials, login.identity.role, place, self._batches)
+        identity = login.identity
+        if identity.mode == POD_IDENTITY:
+            credentials = self._agent.credentials(identity, login.credentials, deadline)
+        else:
+            credentials = auth.assume_role(self._clients, identity, login.credentials, place, deadline)
+        if identity.assume_role:
+            credentials = auth.assume_second_role(self._clients, identity, credentials, place, deadline)
+        return AwsSession(self._clients, credentials, identity.acting, place, self._batches)
 
     def _find_region(self, request: AwsRequest, cluster: Cluster, deadline: Deadline) -> str:
         """From the class, its ARNs, the operator, the node's label: the first that says one."""
         if region := request.region or region_of_arns(request.objects) or self._region:
-            return _checked(region)
+            return _checked(region, "parameters.region")
         pod = request.mount.pod
         try:
             region = cluster.node_region(pod.namespace, pod.name, deadline)
@@ -157,30 +186,33 @@ class AwsProvider:
             raise AuthenticationFailed(
                 "failed to retrieve region from node. error Region not found.", hint=_REGION_HINT
             )
-        return _checked(region)
+        return _checked(region, "parameters.region")
 
 
 _REGION_HINT: Final = "Set the parameter `region`, or AWS_REGION or --region of the provider."
 
 
-def _checked(region: str) -> str:
+def _checked(region: str, path: str) -> str:
     """A region becomes a part of a host's name: nothing else may stand in it."""
     if not region.isascii() or not region.replace("-", "").isalnum() or len(region) > 63 or region.startswith("-"):
-        raise InvalidParameters(
-            f"{region[:63]!r} is no AWS region.", path="parameters.region", hint="It looks like eu-central-1."
-        )
+        raise InvalidParameters(f"{region[:63]!r} is no AWS region.", path=path, hint="It looks like eu-central-1.")
     return region
 
 
-def _planned(one: Described, place: Place) -> PlannedRead[AwsObject]:
-    target: AwsObject
-    if one.service == PARAMETER_STORE:
-        target = Parameter(one.name, one.version or one.label)
-    else:
-        target = Secret(one.name, one.version, one.label)
+def _planned(one: Described, regions: Sequence[str], *, everywhere: bool) -> PlannedRead[AwsObject]:
+    targets = (one.target, one.failover or one.target)
+    candidates = tuple(
+        (Place(region), _object(one.service, target)) for region, target in zip(regions, targets, strict=False)
+    )
     outputs = [Output(one.path, one.mode, one.path)]
     outputs += [
         Output(entry.path, entry.mode, entry.path, JmesPath(entry.expression, one.name, entry.alias))
         for entry in one.jmes
     ]
-    return PlannedRead(one.name, ((place, target),), tuple(outputs), one.optional)
+    return PlannedRead(one.name, candidates, tuple(outputs), one.optional, everywhere)
+
+
+def _object(service: str, target: Target) -> AwsObject:
+    if service == PARAMETER_STORE:
+        return Parameter(target.name, target.version or target.label)
+    return Secret(target.name, target.version, target.label)

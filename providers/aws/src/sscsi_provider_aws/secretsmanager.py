@@ -39,18 +39,18 @@ Outcomes: TypeAlias = Mapping[Secret, Read | ObjectError]
 
 @dataclass(frozen=True, slots=True)
 class SecretsManager:
-    """Secrets Manager in one region, for one role.
+    """Secrets Manager in one region, for one identity.
 
     Attributes:
         clients: of the process.
         region: that is asked.
-        role: ARN, for messages and for what is known of batches.
+        who: on whose behalf, for messages and for what is known of batches.
         batches: where they may be used.
     """
 
     clients: Clients
     region: str
-    role: str
+    who: str
     batches: Batches
 
     def fetch(self, secrets: Sequence[Secret], deadline: Deadline) -> Outcomes:
@@ -59,7 +59,7 @@ class SecretsManager:
         Raises:
             AuthenticationFailed: the credentials were refused.
         """
-        calls = plan_calls(secrets) if self.batches.use(self.role, self.region) else [(one,) for one in secrets]
+        calls = plan_calls(secrets) if self.batches.use(self.who, self.region) else [(one,) for one in secrets]
         found = self._call(calls, deadline)
         alone = [(one,) for one in secrets if one not in found]
         return {**found, **self._call(alone, deadline)} if alone else found
@@ -93,14 +93,14 @@ class SecretsManager:
         try:
             answer = client.batch_get_secret_value(SecretIdList=ids)
         except (ClientError, BotoCoreError) as error:
-            asked = Asked("Failed fetching a batch", self.region, self.role, "secretsmanager:BatchGetSecretValue", "it")
+            asked = Asked("Failed fetching a batch", self.region, self.who, "secretsmanager:BatchGetSecretValue", "it")
             failure = object_error(error, asked)
             if not isinstance(failure, ObjectError):
                 raise failure from error
             if is_unknown_operation(error) or isinstance(failure, AccessDenied):
-                self.batches.denied(self.role, self.region)
+                self.batches.denied(self.who, self.region)
             elif isinstance(failure, BackendThrottled):
-                self.batches.throttled(self.role, self.region)
+                self.batches.throttled(self.who, self.region)
             return {}
         return self._match(secrets, answer)
 
@@ -131,7 +131,7 @@ class SecretsManager:
         return Asked(
             f"Failed fetching secret {_shown(secret)}",
             self.region,
-            self.role,
+            self.who,
             "secretsmanager:GetSecretValue",
             clip(secret.name, 256),
         )

@@ -50,7 +50,7 @@ def batches(parameters: Iterable[Parameter]) -> list[tuple[Parameter, ...]]:
 
 
 def fetch_parameters(
-    clients: Clients, region: str, role: str, parameters: Sequence[Parameter], deadline: Deadline
+    clients: Clients, region: str, who: str, parameters: Sequence[Parameter], deadline: Deadline
 ) -> Mapping[Parameter, Read | ObjectError]:
     """Read parameters, decrypted, batches in parallel, with the credentials of the context.
 
@@ -66,7 +66,7 @@ def fetch_parameters(
             )
         except (ClientError, BotoCoreError) as error:
             names = ", ".join(clip(parameter.reference, 128) for parameter in batch)
-            asked = Asked(f"Failed fetching parameters: {names}", region, role, "ssm:GetParameters", names)
+            asked = Asked(f"Failed fetching parameters: {names}", region, who, "ssm:GetParameters", names)
             raise object_error(error, asked) from error
         return match(batch, answer, region)
 
