@@ -1,11 +1,9 @@
-"""The provider contract over a real unix socket: codes, texts, deadlines, slots."""
+"""The provider contract over a real unix socket: codes, texts, deadlines."""
 
 import json
 import logging
-import queue
 import re
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from servicer_rig import RESULT, Rig
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import (
     AccessDenied,
@@ -28,61 +27,13 @@ from sscsi_shared.errors import (
     OutOfTime,
     Overloaded,
 )
-from sscsi_shared.mount import MountInput, MountResult, ObjectVersion, SecretFile
+from sscsi_shared.mount import MountInput, MountResult, SecretFile
 from sscsi_shared.secret import SecretBytes
-from sscsi_shared.server.servicer import ProviderServicer, status_of
+from sscsi_shared.server.servicer import status_of
 from sscsi_shared.testing.caller import FORBIDDEN
-from sscsi_shared.testing.daemon import dialled, serving
 from sscsi_shared.v1alpha1 import provider_pb2 as pb
-from sscsi_shared.v1alpha1 import provider_pb2_grpc
 
 Code = grpc.StatusCode
-
-ATTRIBUTES = json.dumps({"csi.storage.k8s.io/pod.namespace": "shop", "csi.storage.k8s.io/pod.name": "web-0"})
-RESULT = MountResult((SecretFile("db", 0o400, SecretBytes(b"canary\\x00\\xff")),), (ObjectVersion("db", "v1"),))
-
-
-class Scripted:
-    """Mounts as told."""
-
-    def __init__(self) -> None:
-        self.answer: Callable[[MountInput, Deadline], MountResult] = lambda mount, deadline: RESULT
-
-    def mount(self, mount: MountInput, deadline: Deadline) -> MountResult:
-        return self.answer(mount, deadline)
-
-    def fail(self, error: BaseException) -> None:
-        def answer(mount: MountInput, deadline: Deadline) -> MountResult:
-            raise error
-
-        self.answer = answer
-
-
-class Rig:
-    def __init__(self, stack: ExitStack, **options: Any) -> None:
-        self.mounter = Scripted()
-        self.observed: list[tuple[str, float]] = []
-        self.servicer = ProviderServicer(
-            self.mounter, "sscsi-provider-test", "1.2.3", **{"observe": self._observe} | options
-        )
-        channel = stack.enter_context(dialled(stack.enter_context(serving(self.servicer))))
-        self.stub = provider_pb2_grpc.CSIDriverProviderStub(channel)  # type: ignore[no-untyped-call]
-
-    def _observe(self, reason: str, seconds: float) -> None:
-        self.observed.append((reason, seconds))
-
-    def mount(self, timeout: float | None = 20, attributes: str = ATTRIBUTES, **fields: Any) -> pb.MountResponse:
-        request = pb.MountRequest(attributes=attributes, secrets="null", permission="420", target_path="/t", **fields)
-        response: pb.MountResponse = self.stub.Mount(request, timeout=timeout)
-        return response
-
-    def refused(self, timeout: float | None = 20, **fields: Any) -> tuple[grpc.StatusCode, str, dict[str, str]]:
-        with pytest.raises(grpc.RpcError) as caught:
-            self.mount(timeout, **fields)
-        call = caught.value
-        assert isinstance(call, grpc.Call)
-        metadata = {key: str(value) for key, value in call.trailing_metadata() or ()}
-        return call.code(), call.details() or "", metadata
 
 
 @pytest.fixture
@@ -306,87 +257,3 @@ def test_a_request_of_five_mebibytes_is_refused_by_us(rig: Rig) -> None:
     code, text, metadata = rig.refused(attributes=attributes)
     assert (code, metadata) == (Code.INVALID_ARGUMENT, {"sscsi-reason": "InvalidParameters"})
     assert "4 MiB" in text
-
-
-class Crowded(Rig):
-    """One slot, which is taken, until `release`; one place to wait."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        super().__init__(stack, slots=1, waiting=1)
-        self.release = threading.Event()
-        stack.callback(self.release.set)
-        self.entered = threading.Semaphore(0)
-
-        def answer(mount: MountInput, deadline: Deadline) -> MountResult:
-            self.entered.release()
-            self.release.wait(20)
-            return RESULT
-
-        self.mounter.answer = answer
-        self.holder = self.later()
-        assert self.entered.acquire(timeout=20)
-
-    def later(self, timeout: float = 20) -> "grpc.Future[pb.MountResponse]":
-        request = pb.MountRequest(attributes=ATTRIBUTES, secrets="null", permission="420", target_path="/t")
-        call: grpc.Future[pb.MountResponse] = self.stub.Mount.future(request, timeout=timeout)
-        return call
-
-
-def test_a_mount_without_a_slot_waits_and_then_runs(stack: ExitStack) -> None:
-    crowded = Crowded(stack)
-    waiter = crowded.later()
-    assert not crowded.entered.acquire(timeout=0.2)
-    crowded.release.set()
-    assert waiter.result(timeout=20).files
-    assert crowded.holder.result(timeout=20).files
-
-
-def test_a_mount_that_gets_no_slot_in_time_is_overloaded(stack: ExitStack) -> None:
-    crowded = Crowded(stack)
-    code, text, metadata = crowded.refused(timeout=1)
-    assert (code, metadata) == (Code.UNKNOWN, {"sscsi-reason": "Overloaded"})
-    assert text.startswith("The provider had no free slot for this mount in time.")
-
-
-def test_a_full_waiting_room_refuses_at_once_and_version_still_answers(stack: ExitStack) -> None:
-    crowded = Crowded(stack)
-    done: queue.SimpleQueue[grpc.Future[pb.MountResponse]] = queue.SimpleQueue()
-    both = [crowded.later(), crowded.later()]  # whoever comes second finds the only place taken
-    for call in both:
-        call.add_done_callback(done.put)
-    refused = done.get(timeout=20)
-    error = refused.exception()
-    assert isinstance(error, grpc.RpcError)
-    assert "too many mounts wait" in str(error)
-    assert crowded.stub.Version(pb.VersionRequest(), timeout=20).version == "v1alpha1"
-    crowded.release.set()
-    (waiter,) = (call for call in both if call is not refused)
-    assert waiter.result(timeout=20).files
-
-
-def test_a_caller_that_leaves_gives_its_place_back(stack: ExitStack) -> None:
-    crowded = Crowded(stack)
-    for _ in range(3):
-        waiter = crowded.later()
-        assert not crowded.entered.acquire(timeout=0.1)
-        waiter.cancel()
-    while "no free slot" not in crowded.refused(timeout=1)[1]:
-        pass
-    left = [reason for reason, _ in crowded.observed]
-    assert left.count("Cancelled") == 3
-    assert set(left) == {"Cancelled", "Overloaded"}
-
-
-def test_a_failed_mount_gives_its_slot_back(stack: ExitStack) -> None:
-    rig = Rig(stack, slots=1, waiting=0)
-    for error in (ObjectNotFound("gone"), ZeroDivisionError(), SystemExit(1)):
-        rig.mounter.fail(error)
-        assert rig.refused()[0] in {Code.NOT_FOUND, Code.INTERNAL}
-    rig.mounter.answer = lambda mount, deadline: RESULT
-    assert rig.mount().files
-
-
-def test_the_server_has_a_thread_for_every_long_call_and_more() -> None:
-    servicer = ProviderServicer(Scripted(), "name", "1", slots=3, waiting=4)
-    assert servicer.long_calls == 7
-    assert servicer.threads > 7

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, SSLError
 
+from aws_identity import IDENTITY, ROLE
 from sscsi_provider_aws.errors import Asked, chain_error, login_error, object_error, outcome_of
-from sscsi_provider_aws.identity import IRSA, POD_IDENTITY, AwsIdentity
+from sscsi_provider_aws.identity import POD_IDENTITY
 from sscsi_shared.errors import (
     AccessDenied,
     AuthenticationFailed,
@@ -17,26 +18,7 @@ from sscsi_shared.errors import (
     ObjectUnusable,
 )
 
-ROLE = "arn:aws:iam::123456789012:role/app"
 ASKED = Asked("Failed fetching secret db", "eu-west-1", f"role {ROLE}", "secretsmanager:GetSecretValue", "db")
-
-IDENTITY = AwsIdentity(
-    mode=IRSA,
-    namespace="ns",
-    service_account="sa",
-    uid="uid",
-    issuer="https://issuer",
-    audience="sts.amazonaws.com",
-    role=ROLE,
-    address_type="",
-    assume_role="",
-    external_id="",
-    region="eu-west-1",
-    endpoints=(),
-    ca_bundle="",
-    proxy=(),
-    fips=False,
-)
 
 
 def said(code: str, message: str = "words", status: int = 400) -> ClientError:
