@@ -10,7 +10,7 @@ from sscsi_provider_aws.clients import AwsCredentials, Clients, acting_as
 from sscsi_provider_aws.errors import chain_error, login_error
 from sscsi_provider_aws.identity import AwsIdentity, WebIdentity
 from sscsi_shared.deadline import Deadline
-from sscsi_shared.errors import AuthenticationFailed, InvalidParameters, ObjectError
+from sscsi_shared.errors import AuthenticationFailed, InvalidParameters, MountError, ObjectError
 from sscsi_shared.fetch import fetch_each
 from sscsi_shared.secret import SecretText
 
@@ -31,16 +31,13 @@ def assume_role(
         BackendUnavailable, BackendThrottled, OutOfTime: it did not answer.
     """
 
-    def ask() -> AwsCredentials:
-        try:
-            answer = clients.get("sts", region, signed=False).assume_role_with_web_identity(
-                RoleArn=identity.role, RoleSessionName=session_name(identity), WebIdentityToken=proof.token.reveal()
-            )
-        except (ClientError, BotoCoreError) as error:
-            raise login_error(error, identity, region) from error
-        return _credentials(answer["Credentials"])
+    def ask() -> Any:
+        client = clients.get("sts", region, signed=False)
+        return client.assume_role_with_web_identity(
+            RoleArn=identity.role, RoleSessionName=session_name(identity), WebIdentityToken=proof.token.reveal()
+        )
 
-    return _ask_sts(ask, deadline)
+    return _ask_sts(ask, lambda error: login_error(error, identity, region), deadline)
 
 
 def assume_second_role(
@@ -52,19 +49,15 @@ def assume_second_role(
         AuthenticationFailed: STS refused.
         BackendUnavailable, BackendThrottled, OutOfTime: it did not answer.
     """
+    external_id = {"ExternalId": identity.external_id} if identity.external_id else {}
 
-    def ask() -> AwsCredentials:
-        request = {"RoleArn": identity.assume_role, "RoleSessionName": session_name(identity)}
-        if identity.external_id:
-            request["ExternalId"] = identity.external_id
-        try:
-            with acting_as(credentials):
-                answer = clients.get("sts", region).assume_role(**request)
-        except (ClientError, BotoCoreError) as error:
-            raise chain_error(error, identity, region) from error
-        return _credentials(answer["Credentials"])
+    def ask() -> Any:
+        with acting_as(credentials):
+            return clients.get("sts", region).assume_role(
+                RoleArn=identity.assume_role, RoleSessionName=session_name(identity), **external_id
+            )
 
-    return _ask_sts(ask, deadline)
+    return _ask_sts(ask, lambda error: chain_error(error, identity, region), deadline)
 
 
 def session_name(identity: AwsIdentity) -> str:
@@ -108,18 +101,24 @@ def check_second_role(role: str) -> str:
     return role
 
 
-def _ask_sts(ask: Callable[[], AwsCredentials], deadline: Deadline) -> AwsCredentials:
+def _ask_sts(
+    ask: Callable[[], Any], failed: Callable[[ClientError | BotoCoreError], MountError], deadline: Deadline
+) -> AwsCredentials:
     """In the pool: the client has its own timeouts, and the caller stops waiting at the deadline."""
-    outcome = fetch_each(lambda _key, _deadline: ask(), ["sts"], deadline)["sts"]
+
+    def call(_key: str, _deadline: Deadline) -> AwsCredentials:
+        try:
+            answer = ask()["Credentials"]
+        except (ClientError, BotoCoreError) as error:
+            raise failed(error) from error
+        return AwsCredentials(
+            SecretText(answer["AccessKeyId"]),
+            SecretText(answer["SecretAccessKey"]),
+            SecretText(answer["SessionToken"]),
+            answer["Expiration"].timestamp(),
+        )
+
+    outcome = fetch_each(call, ["sts"], deadline)["sts"]
     if isinstance(outcome, ObjectError):
         raise outcome
     return outcome
-
-
-def _credentials(answer: Any) -> AwsCredentials:
-    return AwsCredentials(
-        SecretText(answer["AccessKeyId"]),
-        SecretText(answer["SecretAccessKey"]),
-        SecretText(answer["SessionToken"]),
-        answer["Expiration"].timestamp(),
-    )

@@ -16,7 +16,7 @@ from sscsi_provider_aws.identity import IRSA, POD_IDENTITY, AwsIdentity, WebIden
 from sscsi_provider_aws.parameters import AwsRequest, check_regions, read_request, region_of_arns
 from sscsi_provider_aws.podidentity import EKS_OWN, AgentAddresses, PodIdentityAgent
 from sscsi_provider_aws.secretsmanager import Secret, SecretsManager
-from sscsi_provider_aws.ssm import Parameter, fetch_parameters
+from sscsi_provider_aws.ssm import Parameter, ParameterStore
 from sscsi_shared.cluster import Cluster
 from sscsi_shared.deadline import Clock, Deadline, Instant
 from sscsi_shared.errors import AuthenticationFailed, InvalidParameters, ObjectError
@@ -35,11 +35,9 @@ class AwsSession:
     """One identity in one region."""
 
     def __init__(self, clients: Clients, credentials: AwsCredentials, who: str, region: str, batches: Batches) -> None:
-        self._clients = clients
         self._credentials = credentials
         self._secrets = SecretsManager(clients, region, who, batches)
-        self._who = who
-        self._region = region
+        self._parameters = ParameterStore(clients, region, who)
 
     @property
     def expires_at(self) -> Instant:
@@ -55,7 +53,7 @@ class AwsSession:
             if secrets:
                 found.update(self._secrets.fetch(secrets, deadline).items())
             if parameters:
-                found.update(fetch_parameters(self._clients, self._region, self._who, parameters, deadline).items())
+                found.update(self._parameters.fetch(parameters, deadline).items())
         return found
 
     def close(self) -> None:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sscsi_provider_aws.clients import Clients
 from sscsi_provider_aws.errors import Asked, object_error
 from sscsi_shared.deadline import Deadline
-from sscsi_shared.errors import BackendUnavailable, ObjectError, ObjectNotFound, clip
+from sscsi_shared.errors import BackendUnavailable, ObjectError, ObjectNotFound, ObjectUnusable, clip
 from sscsi_shared.fetch import fetch_each
 from sscsi_shared.mount import Read
 from sscsi_shared.secret import SecretBytes
@@ -49,34 +49,55 @@ def batches(parameters: Iterable[Parameter]) -> list[tuple[Parameter, ...]]:
     return [tuple(batch.values()) for batch in found]
 
 
-def fetch_parameters(
-    clients: Clients, region: str, who: str, parameters: Sequence[Parameter], deadline: Deadline
-) -> Mapping[Parameter, Read | ObjectError]:
-    """Read parameters, decrypted, batches in parallel, with the credentials of the context.
+Outcomes: TypeAlias = Mapping[Parameter, Read | ObjectError]
 
-    Raises:
-        AuthenticationFailed: the credentials were refused.
+
+@dataclass(frozen=True, slots=True)
+class ParameterStore:
+    """Parameter Store in one region, for one identity.
+
+    Attributes:
+        clients: of the process.
+        region: that is asked.
+        who: on whose behalf, for messages.
     """
 
-    def read(batch: tuple[Parameter, ...], deadline: Deadline) -> Mapping[Parameter, Read | ObjectError]:
-        del deadline  # see auth.py
+    clients: Clients
+    region: str
+    who: str
+
+    def fetch(self, parameters: Sequence[Parameter], deadline: Deadline) -> Outcomes:
+        """Read parameters, decrypted, batches in parallel, with the credentials of the context.
+
+        A batch that is refused for what one of its names looks like is asked again name by name.
+
+        Raises:
+            AuthenticationFailed: the credentials were refused.
+        """
+        found = self._call(batches(parameters), deadline)
+        refused = [one for one, outcome in found.items() if isinstance(outcome, ObjectUnusable)]
+        return {**found, **self._call([(one,) for one in refused], deadline)} if len(refused) > 1 else found
+
+    def _call(self, calls: Sequence[tuple[Parameter, ...]], deadline: Deadline) -> Outcomes:
+        found: dict[Parameter, Read | ObjectError] = {}
+        for batch, outcome in fetch_each(self._ask, calls, deadline).items():
+            found |= dict.fromkeys(batch, outcome) if isinstance(outcome, ObjectError) else outcome
+        return found
+
+    def _ask(self, batch: tuple[Parameter, ...], deadline: Deadline) -> Outcomes:
+        del deadline  # the client has its own timeouts; the caller stops waiting at the deadline
         try:
-            answer = clients.get("ssm", region).get_parameters(
+            answer = self.clients.get("ssm", self.region).get_parameters(
                 Names=[parameter.reference for parameter in batch], WithDecryption=True
             )
         except (ClientError, BotoCoreError) as error:
             names = ", ".join(clip(parameter.reference, 128) for parameter in batch)
-            asked = Asked(f"Failed fetching parameters: {names}", region, who, "ssm:GetParameters", names)
+            asked = Asked(f"Failed fetching parameters: {names}", self.region, self.who, "ssm:GetParameters", names)
             raise object_error(error, asked) from error
-        return match(batch, answer, region)
-
-    found: dict[Parameter, Read | ObjectError] = {}
-    for batch, outcome in fetch_each(read, batches(parameters), deadline).items():
-        found |= dict.fromkeys(batch, outcome) if isinstance(outcome, ObjectError) else outcome
-    return found
+        return match(batch, answer, self.region)
 
 
-def match(batch: Sequence[Parameter], answer: Mapping[str, Any], region: str) -> Mapping[Parameter, Read | ObjectError]:
+def match(batch: Sequence[Parameter], answer: Mapping[str, Any], region: str) -> Outcomes:
     """Tell which answer is whose, by name or ARN; an answer that nobody asked for is left out."""
     answers = {key: entry for entry in answer.get("Parameters", ()) for key in (entry.get("ARN"), entry.get("Name"))}
     invalid = set(answer.get("InvalidParameters", ()))

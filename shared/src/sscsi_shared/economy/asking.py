@@ -108,7 +108,11 @@ class Economy(Generic[RequestT, ObjectT, IdentityT, CredentialT]):
         opened: list[Session[ObjectT]] = []
 
         def log_in(deadline: Deadline) -> Session[ObjectT]:
-            opened.append(self._open(login, place, deadline))
+            try:
+                opened.append(self._open(login, place, deadline))
+            except AuthenticationFailed:
+                self._values.drop(access.who)
+                raise
             return opened[-1]
 
         try:
@@ -116,9 +120,6 @@ class Economy(Generic[RequestT, ObjectT, IdentityT, CredentialT]):
                 outcomes = self._flights.ask(
                     [(access, one) for one in objects], partial(self._lead, login, held, bool(opened)), deadline
                 )
-        except AuthenticationFailed:
-            self._values.drop(access.who)
-            raise
         except ObjectError as error:
             return {one: fresh(error) for one in objects}
         finally:
