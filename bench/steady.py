@@ -48,7 +48,7 @@ class Counting:
         """A batch."""
         del deadline
         self.calls["batches"] += 1
-        return {one: Read(SecretBytes(b"value"), "1") for one in objects}
+        return {one: Read.of(SecretBytes(b"value"), "1") for one in objects}
 
     def close(self) -> None:
         """Nothing to give back."""

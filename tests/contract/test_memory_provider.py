@@ -25,7 +25,7 @@ class TestMemoryProvider(ProviderContract):
 
     def test_a_class_without_objects_mounts(self, caller: Caller) -> None:
         volume = caller.volume()
-        assert (volume.files, volume.versions) == ({}, {"sscsi/no-objects": "0"})
+        assert (volume.files, volume.versions) == ({}, {"sscsi/empty": "0"})
 
     def test_a_backend_may_say_how_long_to_wait(self, caller: Caller, stage: Stage) -> None:
         wanted = caller.put("shop-db")

@@ -5,6 +5,7 @@ import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import grpc
 import pytest
@@ -41,40 +42,44 @@ def twisted(twist: Callable[[str, Outcome], Outcome]) -> type[MemoryProvider]:
     return Twisted
 
 
+def changed(read: Read, **fields: Any) -> Read:
+    return replace(read, items=(replace(read.only, **fields),))
+
+
 def tells_contents(name: str, outcome: Outcome) -> Outcome:
     assert isinstance(outcome, Read)
-    return ObjectUnusable(f"{name} holds {outcome.contents.reveal().decode()}")
+    return ObjectUnusable(f"{name} holds {outcome.only.contents.reveal().decode()}")
 
 
 def logs_contents(name: str, outcome: Outcome) -> Outcome:
     if isinstance(outcome, Read):
-        logging.getLogger("sdk").debug("response body: %s", outcome.contents.reveal())
+        logging.getLogger("sdk").debug("response body: %s", outcome.only.contents.reveal())
     return outcome
 
 
 def version_is_a_digest(name: str, outcome: Outcome) -> Outcome:
     assert isinstance(outcome, Read)
-    return replace(outcome, version=hashlib.sha256(outcome.contents.reveal()).hexdigest())
+    return changed(outcome, version=hashlib.sha256(outcome.only.contents.reveal()).hexdigest())
 
 
 def version_stays(name: str, outcome: Outcome) -> Outcome:
     assert isinstance(outcome, Read)
-    return replace(outcome, version="1")
+    return changed(outcome, version="1")
 
 
 def version_is_random(name: str, outcome: Outcome) -> Outcome:
     assert isinstance(outcome, Read)
-    return replace(outcome, version=str(next(count)))
+    return changed(outcome, version=str(next(count)))
 
 
 def no_version(name: str, outcome: Outcome) -> Outcome:
     assert isinstance(outcome, Read)
-    return replace(outcome, version="")
+    return changed(outcome, version="")
 
 
 def strips(name: str, outcome: Outcome) -> Outcome:
     assert isinstance(outcome, Read)
-    return replace(outcome, contents=SecretBytes(outcome.contents.reveal().strip()))
+    return changed(outcome, contents=SecretBytes(outcome.only.contents.reveal().strip()))
 
 
 def counts_retries(name: str, outcome: Outcome) -> Outcome:
@@ -82,7 +87,7 @@ def counts_retries(name: str, outcome: Outcome) -> Outcome:
 
 
 def absent_is_empty(name: str, outcome: Outcome) -> Outcome:
-    return Read(SecretBytes(b""), "0") if isinstance(outcome, ObjectNotFound) else outcome
+    return Read.of(SecretBytes(b""), "0") if isinstance(outcome, ObjectNotFound) else outcome
 
 
 def raises(name: str, outcome: Outcome) -> Outcome:

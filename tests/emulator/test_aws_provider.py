@@ -151,14 +151,30 @@ def test_extracted_values(world: World) -> None:
   jmesPath:
     - {{path: user, objectAlias: user}}
     - {{path: to_string(port), objectAlias: port}}
+    - {{path: port, objectAlias: number}}
     - {{path: '"a-b"', objectAlias: hyphen}}
+    - {{path: a-b, objectAlias: bare}}
 """
-    assert world.files(objects).items() >= {("user", b"u"), ("port", b"5432"), ("hyphen", b"c")}
-    wrong = f"- {{objectName: db, {SM}, jmesPath: [{{path: port, objectAlias: p}}]}}"
+    expected = {"user": b"u", "port": b"5432", "number": b"5432", "hyphen": b"c", "bare": b"c"}
+    assert world.files(objects).items() >= expected.items()
+    wrong = f"- {{objectName: db, {SM}, jmesPath: [{{path: '@', objectAlias: p}}]}}"
     error = world.refusal(wrong)
     assert isinstance(error, ObjectUnusable)
     assert "Only string is allowed" in str(error)
     assert "5432" not in str(error)
+
+
+def test_secrets_by_prefix_and_tag_and_parameters_by_path(world: World) -> None:
+    world.aws.put_secret("shop/db", "1", tags={"team": "shop"})
+    world.aws.put_secret("shop/api", "2", tags={"team": "shop", "tier": "1"})
+    world.aws.put_secret("shop/none", "3")
+    for number in range(12):
+        world.aws.put_parameter(f"/shop/a/{number}", str(number))
+    world.aws.put_parameter("/shopping/x", "x")
+    tagged = f"- {{select: {{prefix: shop/, tags: {{team: shop}}, stripPrefix: true}}, {SM}}}"
+    assert world.files(tagged) == {"db": b"1", "api": b"2"}
+    below = world.files("- {select: {prefix: /shop/}, objectType: ssmparameter}")
+    assert below == {f"_shop_a_{number}": str(number).encode() for number in range(12)}
 
 
 def test_by_arn_with_the_region_that_it_names(world: World) -> None:

@@ -112,7 +112,7 @@ class OneSession:
             return AccessDenied("denied")
         if fact == ABSENT:
             return ObjectNotFound("absent")
-        return Read(SecretBytes(fact.encode()), "1", pinned=one.startswith("pinned"))
+        return Read.of(SecretBytes(fact.encode()), "1", pinned=one.startswith("pinned"))
 
     def close(self) -> None:
         pass
@@ -188,7 +188,7 @@ class EconomyMachine(RuleBasedStateMachine):
         if self.backend.trust[who].now != "trusted":
             assert isinstance(outcome, AuthenticationFailed)
         elif isinstance(outcome, Read):
-            assert outcome.contents.reveal().decode() == fact
+            assert outcome.only.contents.reveal().decode() == fact
         else:
             assert type(outcome) is {DENIED: AccessDenied, ABSENT: ObjectNotFound}[fact]
 
@@ -209,7 +209,7 @@ class EconomyMachine(RuleBasedStateMachine):
             fact = self.backend.facts[who, one]
             if isinstance(outcome, Read):
                 stale = MAX_AGE if one.startswith("pinned") else TTL
-                assert outcome.contents.reveal().decode() in fact.within(stale)
+                assert outcome.only.contents.reveal().decode() in fact.within(stale)
                 assert "trusted" in self.backend.trust[who].within(MAX_AGE)
             elif isinstance(outcome, AccessDenied):
                 assert DENIED in fact.within(REFUSED_SECONDS)

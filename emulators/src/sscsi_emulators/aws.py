@@ -92,14 +92,17 @@ class AwsEmulator:
         self._stack.close()
         self._forget()
 
-    def put_secret(self, name: str, value: str | bytes, *, region: str = REGION) -> str:
-        """Create a secret, or give it a new current version; the version's id."""
+    def put_secret(
+        self, name: str, value: str | bytes, *, tags: Mapping[str, str] | None = None, region: str = REGION
+    ) -> str:
+        """Create a secret with tags, or give it a new current version; the version's id."""
         client = self._owner("secretsmanager", region)
         content = {"SecretString": value} if isinstance(value, str) else {"SecretBinary": value}
         try:
             answer = client.put_secret_value(SecretId=name, **content)
         except client.exceptions.ResourceNotFoundException:
-            answer = client.create_secret(Name=name, **content)
+            labels = [{"Key": key, "Value": value} for key, value in (tags or {}).items()]
+            answer = client.create_secret(Name=name, Tags=labels, **content)
         return str(answer["VersionId"])
 
     def delete_secret(self, name: str, *, region: str = REGION) -> None:

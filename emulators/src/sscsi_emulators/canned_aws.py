@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -53,6 +53,7 @@ class CannedAws:
         left_out: ids that a batch neither returns nor tells as errors.
         versions: how often a name was changed.
         contents: in place of the canned ones, by name.
+        tags: of the secrets and parameters that a listing finds, by name.
         assumed: the form of each call of STS, and the access key that signed it.
     """
 
@@ -66,6 +67,7 @@ class CannedAws:
         self.left_out: set[str] = set()
         self.versions: Counter[str] = Counter()
         self.contents: dict[str, str] = {}
+        self.tags: dict[str, dict[str, str]] = {}
         self.assumed: list[dict[str, str]] = []
         self._lock = threading.Lock()
         self._server: ThreadingHTTPServer | None = None
@@ -145,7 +147,9 @@ class CannedAws:
             answers = {
                 "secretsmanager.GetSecretValue": self._secret,
                 "secretsmanager.BatchGetSecretValue": self._secrets,
+                "secretsmanager.ListSecrets": self._listing,
                 "ssm.GetParameters": self._parameters,
+                "ssm.GetParametersByPath": self._below,
             }
             answer = answers[operation](json.loads(body), region)
             return 200, "application/x-amz-json-1.1", json.dumps(answer).encode()
@@ -188,6 +192,22 @@ class CannedAws:
             "Errors": [{"SecretId": name, "ErrorCode": code, "Message": "said so"} for name, code in failing.items()],
         }
 
+    def _listing(self, asked: Mapping[str, Any], region: str) -> Mapping[str, Any]:
+        """What the filters find, as AWS's do: a tag's key and value may be of two tags, each the beginning of them."""
+        del region
+        found = sorted(name for name, tags in self.tags.items() if _all_filters(asked.get("Filters", ()), name, tags))
+        entries = [
+            {"Name": name, "Tags": [{"Key": key, "Value": value} for key, value in self.tags[name].items()]}
+            for name in found
+        ]
+        return _page(entries, "SecretList", asked)
+
+    def _below(self, asked: Mapping[str, Any], region: str) -> Mapping[str, Any]:
+        start = asked["Path"].rstrip("/") + "/"
+        label = next((value for one in asked.get("ParameterFilters", ()) for value in one["Values"]), "")
+        names = sorted(name for name in self.tags if name.startswith(start))
+        return _page([self._parameter(name, label, region) for name in names], "Parameters", asked)
+
     def _parameters(self, asked: Mapping[str, Any], region: str) -> Mapping[str, Any]:
         if not 1 <= len(asked["Names"]) <= 10:  # the API's own bounds
             raise Refused("ValidationException")
@@ -224,6 +244,17 @@ _CREDENTIALS: Final = (
     "</Credentials></{action}Result></{action}Response>"
 )
 _REFUSAL: Final = "<ErrorResponse><Error><Code>{}</Code><Message>said so</Message></Error></ErrorResponse>"
+
+
+def _all_filters(filters: Sequence[Mapping[str, Any]], name: str, tags: Mapping[str, str]) -> bool:
+    words = {"name": [name], "tag-key": list(tags), "tag-value": list(tags.values())}
+    return all(any(word.startswith(one["Values"][0]) for word in words[one["Key"]]) for one in filters)
+
+
+def _page(entries: Sequence[Any], key: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    begin = int(asked.get("NextToken", "0"))
+    end = begin + asked["MaxResults"]
+    return {key: entries[begin:end]} | ({"NextToken": str(end)} if end < len(entries) else {})
 
 
 def _said(said: Mapping[str, str], region: str, key: str) -> str:

@@ -6,6 +6,7 @@ functions that make text are bounded.
 """
 
 import json
+import re
 from typing import Any, Final
 
 import jmespath
@@ -17,6 +18,8 @@ MAX_COPIES: Final = 64
 MAX_TEXT_CHARS: Final = 4 << 20
 """How long a text `join` and `to_string` may make."""
 
+_HYPHENED: Final = re.compile(r"\w[\w-]*(\.\w[\w-]*)*")
+"""Keys as people write them: in JMESPath a hyphen needs quotation marks."""
 _LIBRARY_FAULTS: Final = (
     exceptions.JMESPathError,
     ArithmeticError,
@@ -48,7 +51,7 @@ class _BoundedFunctions(functions.Functions):
             return value
         size = 0
         pieces = []
-        for piece in json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).iterencode(value):
+        for piece in json.JSONEncoder(separators=(",", ":"), sort_keys=True, ensure_ascii=False).iterencode(value):
             size += len(piece)
             if size > MAX_TEXT_CHARS:
                 raise ExpressionError("to_string would make too long a text")
@@ -73,10 +76,23 @@ def _copies(node: Any) -> int:
 
 
 def _compiled(expression: str) -> Any:
+    """An expression that can be run; where it is no JMESPath but looks like keys parted by dots, those keys."""
     if len(expression) > MAX_EXPRESSION_CHARS:
         raise ExpressionError(f"it is longer than {MAX_EXPRESSION_CHARS} characters")
     try:
-        compiled = jmespath.compile(expression)
+        compiled = _parsed(expression)
+    except ExpressionError:
+        if not _HYPHENED.fullmatch(expression):
+            raise
+        compiled = _parsed(".".join(f'"{key}"' for key in expression.split(".")))
+    if _copies(compiled.parsed) > MAX_COPIES:
+        raise ExpressionError("it selects too many things at once")
+    return compiled
+
+
+def _parsed(expression: str) -> Any:
+    try:
+        return jmespath.compile(expression)
     except exceptions.IncompleteExpressionError as error:
         raise ExpressionError("it ends too early") from error
     except exceptions.EmptyExpressionError as error:
@@ -87,9 +103,6 @@ def _compiled(expression: str) -> Any:
         raise ExpressionError(f"syntax error{place}") from error
     except _LIBRARY_FAULTS as error:
         raise ExpressionError("it can't be read") from error
-    if _copies(compiled.parsed) > MAX_COPIES:
-        raise ExpressionError("it selects too many things at once")
-    return compiled
 
 
 def check(expression: str) -> str:

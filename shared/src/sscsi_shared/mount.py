@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Generic, NewType, TypeVar
 
+from sscsi_shared.paths import Naming
 from sscsi_shared.secret import SecretBytes, SecretText
 from sscsi_shared.tokens import ServiceAccountTokens
-from sscsi_shared.transform import WHOLE, Transform
+from sscsi_shared.transform import WHOLE, Split, Transform
 
 ObjectT = TypeVar("ObjectT")
 
@@ -73,6 +74,25 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """As many files as a read turns out to hold: one for each of its items, or for each key of their JSON.
+
+    The object version's id is the file's path.
+
+    Attributes:
+        naming: from an item's name or a key to a path.
+        mode: permission bits.
+        split: from an item's content to named ones; None = each item is one, under its own name.
+        transform: before that.
+    """
+
+    naming: Naming
+    mode: int
+    split: Split | None = None
+    transform: Transform = WHOLE
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedRead(Generic[ObjectT]):
     """One object to be read, and the files that it becomes.
 
@@ -87,7 +107,7 @@ class PlannedRead(Generic[ObjectT]):
 
     name: str
     candidates: tuple[tuple[Place, ObjectT], ...]
-    outputs: tuple[Output, ...]
+    outputs: tuple[Output | Spread, ...]
     optional: bool = False
     everywhere: bool = False
 
@@ -100,19 +120,47 @@ class MountPlan(Generic[ObjectT]):
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """The content of one object.
+class Item:
+    """One content.
 
     Attributes:
         contents: what the backend holds.
         version: that the backend gave it.
-        pinned: whether this content can never change under the object's name and version, so that it may be kept for
-            longer than others.
+        name: by which the backend tells it from the others of its read; empty where it is the only one.
     """
 
     contents: SecretBytes
     version: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What there is of one object.
+
+    Attributes:
+        items: one; or as many as there are where the object stands for several (a path, a prefix, a history).
+        pinned: whether this content can never change under the object's name and version, so that it may be kept for
+            longer than others.
+    """
+
+    items: tuple[Item, ...]
     pinned: bool = False
+
+    @classmethod
+    def of(cls, contents: SecretBytes, version: str, *, pinned: bool = False) -> "Read":
+        """The read of an object with one content."""
+        return cls((Item(contents, version),), pinned)
+
+    @property
+    def only(self) -> Item:
+        """The item of an object with one content.
+
+        Raises:
+            ValueError: there are none or several.
+        """
+        (item,) = self.items
+        return item
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ Lengths are bytes of UTF-8. A backslash is a common character.
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
@@ -73,6 +74,31 @@ def check_path(path: str) -> str:
                 f"invalid path: each element must be at most {MAX_ELEMENT_BYTES} bytes long: {_shown(path)}."
             )
     return path
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How a name in a backend becomes a path in the volume.
+
+    Attributes:
+        slash: what takes the place of each slash; empty = slashes stay, and make directories; those in front go.
+        prefix: comes before the name.
+        strip: is taken away from the name's beginning first, with the slashes after it.
+    """
+
+    slash: str = ""
+    prefix: str = ""
+    strip: str = ""
+
+    def path(self, name: str) -> str:
+        """The path; `check_path` says whether a file may lie there."""
+        whole = self.prefix + (name.removeprefix(self.strip).lstrip("/") if self.strip else name)
+        return whole.replace("/", self.slash) if self.slash else whole.lstrip("/")
+
+
+def climbs(path: str) -> bool:
+    """Whether an element of the path is `..`."""
+    return ".." in path.split("/")
 
 
 def check_layout(paths: Sequence[str]) -> None:

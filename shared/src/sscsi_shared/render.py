@@ -9,8 +9,18 @@ from collections.abc import Sequence
 from typing import Final, TypeVar
 
 from sscsi_shared.errors import InvalidParameters, MountError, ObjectError, ObjectUnusable, clip, first_or_all, fresh
-from sscsi_shared.mount import MountPlan, MountResult, ObjectT, ObjectVersion, Output, PlannedRead, Read, SecretFile
-from sscsi_shared.paths import check_layout, check_mode
+from sscsi_shared.mount import (
+    MountPlan,
+    MountResult,
+    ObjectT,
+    ObjectVersion,
+    Output,
+    PlannedRead,
+    Read,
+    SecretFile,
+    Spread,
+)
+from sscsi_shared.paths import check_layout, check_mode, check_path
 from sscsi_shared.secret import SecretBytes
 
 ErrorT = TypeVar("ErrorT", bound=ObjectError)
@@ -21,7 +31,7 @@ MAX_RESULT_BYTES: Final = 4_000_000
 A larger one would fail in the driver as RESOURCE_EXHAUSTED, which kubelet takes for unfinished."""
 _FILE_OVERHEAD_BYTES: Final = 32
 """Tags, lengths and mode of a File and of an ObjectVersion in protobuf's wire format, at most."""
-EMPTY: Final = ObjectVersion("sscsi/no-objects", "0")
+EMPTY: Final = ObjectVersion("sscsi/empty", "0")
 """Reported for a class without objects, and for one whose optional objects are all absent.
 
 The existing driver takes an empty list of object versions for a failure: `missing object versions`."""
@@ -34,10 +44,12 @@ def check_plan(plan: MountPlan[ObjectT]) -> None:
         InvalidParameters: a path or mode is illegal, two files collide, or two outputs bear one id.
     """
     outputs = [output for planned in plan.reads for output in planned.outputs]
-    check_layout([output.path for output in outputs])
-    first: dict[str, str] = {}
     for output in outputs:
         check_mode(output.mode)
+    fixed = [output for output in outputs if isinstance(output, Output)]
+    check_layout([output.path for output in fixed])
+    first: dict[str, str] = {}
+    for output in fixed:
         if output.id in first:
             raise InvalidParameters(
                 f"The files {_shown(first[output.id])} and {_shown(output.path)} would be reported under one object "
@@ -60,7 +72,7 @@ def render(plan: MountPlan[ObjectT], reads: Sequence[Read | None], *, max_bytes:
 
     Raises:
         InvalidParameters: the plan can't be rendered whatever was read; see `check_plan`.
-        ObjectUnusable: an object can't become its file, or all of them are more than `max_bytes`.
+        ObjectUnusable: an object can't become its files, two of them collide, or all are more than `max_bytes`.
         MountFailed: several can't.
     """
     check_plan(plan)
@@ -72,16 +84,49 @@ def render(plan: MountPlan[ObjectT], reads: Sequence[Read | None], *, max_bytes:
             continue
         for output in planned.outputs:
             try:
-                contents = SecretBytes(output.transform.apply(read.contents.reveal()))
+                made = [_one(output, read)] if isinstance(output, Output) else _many(output, read)
             except ObjectUnusable as error:
                 failures.append(named(planned.name, error, subject=_subject(planned, output)))
             else:
-                files.append(SecretFile(output.path, output.mode, contents))
-                versions.append(ObjectVersion(output.id, read.version))
+                files += [file for file, _ in made]
+                versions += [version for _, version in made]
     if failures:
         raise first_or_all(failures)
+    _check_layout(files)
     _check_size(files, versions, max_bytes)
     return MountResult(tuple(files), tuple(versions) or (EMPTY,))
+
+
+def _one(output: Output, read: Read) -> tuple[SecretFile, ObjectVersion]:
+    item = read.only
+    contents = SecretBytes(output.transform.apply(item.contents.reveal()))
+    return SecretFile(output.path, output.mode, contents), ObjectVersion(output.id, item.version)
+
+
+def _many(spread: Spread, read: Read) -> list[tuple[SecretFile, ObjectVersion]]:
+    """The files of a read whose names it brings itself."""
+    made = []
+    for item in read.items:
+        contents = spread.transform.apply(item.contents.reveal())
+        parts = {item.name: contents} if spread.split is None else spread.split.apply(contents)
+        for name, part in parts.items():
+            path = spread.naming.path(name)
+            try:
+                check_path(path)
+            except InvalidParameters as error:
+                raise ObjectUnusable(f"{_shown(name)} can't name a file: {error.message}") from error
+            made.append((SecretFile(path, spread.mode, SecretBytes(part)), ObjectVersion(path, item.version)))
+    return made
+
+
+def _check_layout(files: Sequence[SecretFile]) -> None:
+    """The files that the class names were looked at before; those that an object brings may collide only now."""
+    try:
+        check_layout([file.path for file in files])
+    except InvalidParameters as error:
+        raise ObjectUnusable(
+            error.message, hint="At least one of them comes from allKeys or select: give that object a filePrefix."
+        ) from error
 
 
 def named(name: str, error: ErrorT, *, subject: str = "") -> ErrorT:
@@ -101,9 +146,11 @@ def named(name: str, error: ErrorT, *, subject: str = "") -> ErrorT:
     return copy
 
 
-def _subject(planned: PlannedRead[ObjectT], output: Output) -> str:
+def _subject(planned: PlannedRead[ObjectT], output: Output | Spread) -> str:
     """The object, and where it becomes several files also which one."""
-    return clip(planned.name) if len(planned.outputs) == 1 else f"{clip(planned.name)} (file {_shown(output.path)})"
+    if len(planned.outputs) == 1 or isinstance(output, Spread):
+        return clip(planned.name)
+    return f"{clip(planned.name)} (file {_shown(output.path)})"
 
 
 def _check_size(files: Sequence[SecretFile], versions: Sequence[ObjectVersion], max_bytes: int) -> None:

@@ -7,18 +7,18 @@ which object and file it was.
 
 import base64
 import binascii
-import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, NoReturn, Protocol
+from typing import Final, Protocol
 
 from sscsi_shared import expression as jmes
 from sscsi_shared import yaml_dialects, yaml_source
 from sscsi_shared.errors import InvalidParameters, ObjectUnusable, clip
+from sscsi_shared.json_values import available, compact, kind, read_json, scalar_text, utf8
 
-MAX_SHOWN_KEYS: Final = 10
-MAX_SHOWN_KEY_BYTES: Final = 64
+MAX_KEYS: Final = 1000
+"""Files that one JSON object may become."""
 
 
 class Transform(Protocol):
@@ -79,8 +79,64 @@ class Decode:
 
 
 @dataclass(frozen=True, slots=True)
+class Chain:
+    """Steps one after another."""
+
+    steps: tuple[Transform, ...]
+
+    def apply(self, contents: bytes) -> bytes:
+        """Take them all.
+
+        Raises:
+            ObjectUnusable: one of them can't be taken.
+        """
+        for step in self.steps:
+            contents = step.apply(contents)
+        return contents
+
+
+class Split(Protocol):
+    """A pure step from one content to several."""
+
+    def apply(self, contents: bytes) -> Mapping[str, bytes]:
+        """The parts by name, in an order that stays the same.
+
+        Raises:
+            ObjectUnusable: the content can't be split so; the message names available keys, never values.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class AllKeys:
+    """Every top-level key of a JSON object, in their order.
+
+    A text as it is; a number, true or false as it is written; a list or an object as compact JSON; null not at all.
+    """
+
+    def apply(self, contents: bytes) -> Mapping[str, bytes]:
+        """Take it apart.
+
+        Raises:
+            ObjectUnusable: it is no JSON object, or has too many keys.
+        """
+        try:
+            document = read_json(contents)
+        except ValueError:
+            raise ObjectUnusable("the content is not JSON, so it has no keys for allKeys.") from None
+        if not isinstance(document, dict):
+            raise ObjectUnusable(f"the content is {kind(document)}, not a JSON object with keys for allKeys.")
+        if len(document) > MAX_KEYS:
+            raise ObjectUnusable(f"the JSON object has {len(document)} keys; allKeys takes {MAX_KEYS} at most.")
+        texts = {key: scalar_text(value) for key, value in document.items() if value is not None}
+        return {key: utf8(compact(document[key]) if text is None else text) for key, text in sorted(texts.items())}
+
+
+@dataclass(frozen=True, slots=True)
 class JsonKey:
-    """The text under a top-level key of a JSON object (GCP provider's `extractJSONKey`); dots are no path."""
+    """What stands under a top-level key of a JSON object (GCP provider's `extractJSONKey`); dots are no path.
+
+    A text, or, beyond what that provider takes, a number, true or false as it is written.
+    """
 
     key: str
 
@@ -88,33 +144,38 @@ class JsonKey:
         """Extract it.
 
         Raises:
-            ObjectUnusable: no JSON object, no such key, or not text.
+            ObjectUnusable: no JSON object, no such key, or a list, an object or null.
         """
         try:
-            document = _json(contents)
+            document = read_json(contents)
         except ValueError:
             raise ObjectUnusable(
                 "failed to unmarshal JSON: the content is not JSON. Invalid JSON format for key extraction."
             ) from None
         if document is not None and not isinstance(document, dict):
             raise ObjectUnusable(
-                f"failed to unmarshal JSON: the content is {_kind(document)}, not an object. "
+                f"failed to unmarshal JSON: the content is {kind(document)}, not an object. "
                 "Invalid JSON format for key extraction."
             )
         values = document or {}
         if self.key not in values:
-            raise ObjectUnusable(f"key '{clip(self.key)}' not found in JSON.", hint=_available(values))
+            raise ObjectUnusable(f"key '{clip(self.key)}' not found in JSON.", hint=available(values))
         value = values[self.key]
-        if not isinstance(value, str):
+        text = scalar_text(value)
+        if text is None:
             raise ObjectUnusable(
-                f"unsupported value type for key '{clip(self.key)}': it is {_kind(value)}, only text can be extracted."
+                f"unsupported value type for key '{clip(self.key)}': it is {kind(value)}; only a text, a number, true "
+                "or false can be extracted."
             )
-        return _utf8(value)
+        return utf8(text)
 
 
 @dataclass(frozen=True, slots=True)
 class YamlKey:
-    """The text under a top-level key of a YAML mapping (GCP provider's `extractYAMLKey`); first document only."""
+    """What stands under a top-level key of a YAML mapping (GCP provider's `extractYAMLKey`); first document only.
+
+    A text, or, beyond what that provider takes, a number, true or false as it is written.
+    """
 
     key: str
 
@@ -122,7 +183,7 @@ class YamlKey:
         """Extract it.
 
         Raises:
-            ObjectUnusable: no YAML mapping, no such key, or not text (a number, true, a date, null, a list).
+            ObjectUnusable: no YAML mapping, no such key, or a date, null, a list or a mapping.
         """
         try:
             tree = yaml_source.compose(contents.decode(), where="")
@@ -132,7 +193,7 @@ class YamlKey:
             # Only the place: the parser's own words may quote the content.
             raise _no_yaml(f"the content can't be read at line {error.line or 1}, column {error.column or 1}") from None
         if isinstance(tree, yaml_source.YamlScalar) and yaml_dialects.is_null(tree):
-            raise ObjectUnusable(f"key '{clip(self.key)}' not found in YAML.", hint=_available(()))
+            raise ObjectUnusable(f"key '{clip(self.key)}' not found in YAML.", hint=available(()))
         if not isinstance(tree, yaml_source.YamlMap):
             raise _no_yaml("the content is not a mapping")
         try:
@@ -140,20 +201,21 @@ class YamlKey:
         except InvalidParameters as error:
             raise _no_yaml(f"a repeated or odd key at line {error.line or 1}, column {error.column or 1}") from None
         if self.key not in values:
-            raise ObjectUnusable(f"key '{clip(self.key)}' not found in YAML.", hint=_available(values))
-        value = values[self.key]
-        text = _yaml_text(value)
+            raise ObjectUnusable(f"key '{clip(self.key)}' not found in YAML.", hint=available(values))
+        text = _yaml_text(values[self.key])
         if text is not None:
             return text.encode()
         raise ObjectUnusable(
-            f"unsupported value type for key '{clip(self.key)}': only text can be extracted.",
-            hint="A number, true, false, a date or null is text only in quotation marks.",
+            f"unsupported value type for key '{clip(self.key)}': only a text, a number, true or false can be used.",
+            hint="A date is text only in quotation marks.",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class JmesPath:
-    """The text that a JMESPath expression finds in a JSON document (AWS provider's `jmesPath`).
+    """What a JMESPath expression finds in a JSON document (AWS provider's `jmesPath`).
+
+    A text, or, beyond what that provider takes, a number, true or false as it is written.
 
     Attributes:
         expression: checked before by `check_expression`.
@@ -169,11 +231,11 @@ class JmesPath:
         """Search it.
 
         Raises:
-            ObjectUnusable: no JSON, a bad expression, nothing found, or found something that is not text.
+            ObjectUnusable: no JSON, a bad expression, nothing found, or found a list or an object.
         """
         path = clip(self.expression, 256)
         try:
-            document = _json(contents)
+            document = read_json(contents)
         except ValueError:
             raise ObjectUnusable(
                 f"Invalid JSON used with jmesPath in secret: {clip(self.object_name)}.",
@@ -186,15 +248,15 @@ class JmesPath:
         if found is None:
             raise ObjectUnusable(
                 f"JMES Path - {path} for object alias - {clip(self.alias)} does not point to a valid object.",
-                hint=f"{_available(document) if isinstance(document, dict) else f'The secret is {_kind(document)}.'}"
-                f"{self._quoting()}",
+                hint=available(document) if isinstance(document, dict) else f"The secret is {kind(document)}.",
             )
-        if not isinstance(found, str):
+        text = scalar_text(found)
+        if text is None:
             raise ObjectUnusable(
                 f"Invalid JMES search result type for path:{path}. Only string is allowed.",
-                hint=f"It found {_kind(found)}; wrap the path: to_string({path}).",
+                hint=f"It found {kind(found)}; wrap the path: to_string({path}).",
             )
-        return _utf8(found)
+        return utf8(text)
 
     def _quoting(self) -> str:
         """How to write a key with a hyphen, where the expression has one outside of quotation marks."""
@@ -219,57 +281,16 @@ def check_expression(expression: str) -> str:
         ) from error
 
 
-def _json(contents: bytes) -> object:
-    """The JSON document in `contents`; every failure is a ValueError."""
-    try:
-        document: object = json.loads(contents.decode(), parse_constant=_no_constant)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    return document
-
-
-def _no_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not JSON")
-
-
 def _yaml_text(tree: yaml_source.YamlTree) -> str | None:
-    """The text that stands there; None if it is something else, even if its tag says text where there is none."""
+    """A text, or a number, true or false as written; None for anything else, and for what is not what its tag says."""
     if not isinstance(tree, yaml_source.YamlScalar):
         return None
     try:
         value = yaml_dialects.typed(tree, yaml_dialects.Dialect.CORE)
     except ValueError:
         return None
-    return value if isinstance(value, str) else None
+    return tree.text if isinstance(value, str | int | float) else None
 
 
 def _no_yaml(detail: str) -> ObjectUnusable:
     return ObjectUnusable(f"failed to unmarshal YAML: {detail}. Invalid YAML format for key extraction.")
-
-
-def _utf8(text: str) -> bytes:
-    """`text` as bytes; half a surrogate pair, which JSON can spell, becomes the replacement character as in Go."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
-
-
-def _kind(value: object) -> str:
-    """What a JSON value is, in words."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true or false"
-    if isinstance(value, int | float):
-        return "a number"
-    if isinstance(value, str):
-        return "a text"
-    return "a list" if isinstance(value, list) else "an object"
-
-
-def _available(keys: Iterable[str]) -> str:
-    """A sentence that lists the first keys in order."""
-    ordered = sorted(keys)
-    if not ordered:
-        return "It has no keys."
-    shown = ", ".join(clip(key, MAX_SHOWN_KEY_BYTES) for key in ordered[:MAX_SHOWN_KEYS])
-    more = len(ordered) - MAX_SHOWN_KEYS
-    return f"Available keys: {shown} and {more} more." if more > 0 else f"Available keys: {shown}."

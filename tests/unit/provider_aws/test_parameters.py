@@ -199,7 +199,7 @@ def test_file_names(name: str, translation: str | None, path: str) -> None:
     assert described([{"objectName": name} | SM], **parameters)[0].path == path
     assert described([{"objectName": "x", "objectAlias": name} | SM], **parameters)[0].path == path
     [one] = described([{"objectName": "x", "jmesPath": [{"path": "p", "objectAlias": name}]} | SM], **parameters)
-    assert one.jmes[0].path == path
+    assert one.common.jmes[0].path == path
 
 
 def test_an_arn_keeps_its_colons() -> None:
@@ -273,7 +273,7 @@ def test_versions_and_modes() -> None:
     """
     [one] = described(text)
     assert (one.target.version, one.mode) == ("7", 0o600)
-    assert [entry.mode for entry in one.jmes] == [0o400, 0o600]
+    assert [entry.mode for entry in one.common.jmes] == [0o400, 0o600]
 
 
 @pytest.mark.parametrize(

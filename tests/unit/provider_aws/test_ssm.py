@@ -34,9 +34,9 @@ def test_answers_are_matched_whatever_their_order() -> None:
     asked = (Parameter("a"), Parameter("b", "x"), Parameter("arn:aws:ssm:r:1:parameter/c", "3"))
     found = match(asked, {"Parameters": [answer("c", "C", 3), answer("b", "B", 2), answer("a", "A", 1)]}, "r")
     assert found == {
-        asked[0]: Read(SecretBytes(b"A"), "1"),
-        asked[1]: Read(SecretBytes(b"B"), "2"),
-        asked[2]: Read(SecretBytes(b"C"), "3", pinned=True),
+        asked[0]: Read.of(SecretBytes(b"A"), "1"),
+        asked[1]: Read.of(SecretBytes(b"B"), "2"),
+        asked[2]: Read.of(SecretBytes(b"C"), "3", pinned=True),
     }
 
 

@@ -14,7 +14,7 @@ from sscsi_shared.secret import SecretBytes
 
 
 def read_of(name: str) -> Read:
-    return Read(SecretBytes(name.encode()), "1")
+    return Read.of(SecretBytes(name.encode()), "1")
 
 
 def soon() -> Deadline:

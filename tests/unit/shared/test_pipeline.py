@@ -86,7 +86,7 @@ class Noted:
         found: dict[str, Read | ObjectError] = {}
         for name in objects:
             outcome = self.outcomes.get(name, name.encode())
-            found[name] = outcome if isinstance(outcome, ObjectError) else Read(SecretBytes(outcome), "1")
+            found[name] = outcome if isinstance(outcome, ObjectError) else Read.of(SecretBytes(outcome), "1")
         return found
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ def plan(*reads: PlannedRead[str]) -> MountPlan[str]:
 
 
 def read(contents: bytes, version: str = "1") -> Read:
-    return Read(SecretBytes(contents), version)
+    return Read.of(SecretBytes(contents), version)
 
 
 def test_files_and_versions_in_the_order_of_the_class() -> None:

@@ -7,6 +7,8 @@ import pytest
 from sscsi_shared.errors import InvalidParameters, ObjectUnusable
 from sscsi_shared.transform import (
     WHOLE,
+    AllKeys,
+    Chain,
     Decode,
     Encoding,
     JmesPath,
@@ -107,7 +109,15 @@ def test_half_a_surrogate_pair_becomes_a_replacement_character() -> None:
     assert JsonKey("a").apply(b'{"a": "x\\ud800"}') == "x\ufffd".encode()
 
 
-@pytest.mark.parametrize("value", ["5432", "true", "null", "{}", "[1]", "1.5"])
+@pytest.mark.parametrize("value", ["5432", "true", "false", "1.10", "-0.5", "1e3", "123456789012345678901234567890"])
+def test_numbers_true_and_false_as_they_are_written(value: str) -> None:
+    contents = f'{{"port": {value}}}'.encode()
+    for transform in (JsonKey("port"), YamlKey("port"), jmes("port")):
+        assert transform.apply(contents) == value.encode()
+    assert AllKeys().apply(contents) == {"port": value.encode()}
+
+
+@pytest.mark.parametrize("value", ["null", "{}", "[5432]"])
 def test_only_text_can_be_extracted(value: str) -> None:
     contents = f'{{"port": {value}}}'.encode()
     for transform in (JsonKey("port"), YamlKey("port")):
@@ -148,6 +158,8 @@ def test_no_json_object(contents: bytes) -> None:
         (b'a: "2024-01-01"', b"2024-01-01"),
         (b"a: |\n  two\n  lines\n", b"two\nlines\n"),
         (b"a: 1:30", b"1:30"),
+        (b"a: 0x1F", b"0x1F"),
+        (b"a: True", b"True"),
         (b"a: x\n---\n[ not YAML", b"x"),
         (b"base: &b {a: x}\n<<: *b", b"x"),
     ],
@@ -156,9 +168,7 @@ def test_key_of_yaml(text: bytes, value: bytes) -> None:
     assert YamlKey("a").apply(text) == value
 
 
-@pytest.mark.parametrize(
-    "text", [b"a: 2024-01-01", b"a: ~", b"a:", b"a: 0x1F", b"a: True", b"a: !!int x", b"a: {b: c}"]
-)
+@pytest.mark.parametrize("text", [b"a: 2024-01-01", b"a: ~", b"a:", b"a: !!int x", b"a: {b: c}", b"a: [1]"])
 def test_yaml_values_that_are_no_text(text: bytes) -> None:
     assert unusable(YamlKey("a"), text).startswith("unsupported value type for key 'a'")
 
@@ -190,6 +200,9 @@ def test_no_yaml_mapping(contents: bytes) -> None:
         ("to_string(port)", {"port": 5432}, b"5432"),
         ("to_string(@)", {"é": [1, "x"]}, '{"é":[1,"x"]}'.encode()),
         ("to_string(a)", {"a": "text"}, b"text"),
+        ("to_string(a)", {"a": {"z": 1, "b": [1.5]}}, b'{"b":[1.5],"z":1}'),
+        ("to_string(max([a, b]))", {"a": 1.5, "b": 2}, b"2"),
+        ("type(a)", {"a": 1.5}, b"number"),
         ('"hyphen-key"', {"hyphen-key": "v"}, b"v"),
         ("[0]", ["first"], b"first"),
         ("@", "just text", b"just text"),
@@ -216,17 +229,23 @@ def test_jmespath_that_finds_nothing(document: object) -> None:
     assert unusable(jmes("user"), b'["SECRET"]').endswith("The secret is a list.")
 
 
-def test_an_unquoted_hyphen_gets_its_hint() -> None:
-    # JMESPath can't read a bare hyphen at all
-    message = unusable(jmes("hyphen-key"), b'{"hyphen-key": "SECRET"}')
-    assert message.startswith("Invalid JMES Path: hyphen-key.")
-    assert message.endswith("""path: '"hyphen-key"'.""")
+@pytest.mark.parametrize(
+    ("expression", "document"),
+    [("hyphen-key", {"hyphen-key": "v"}), ("a.b-c.2d", {"a": {"b-c": {"2d": "v"}}}), ("klü-1", {"klü-1": "v"})],
+)
+def test_keys_that_jmespath_can_not_read_bare(expression: str, document: object) -> None:
+    assert check_expression(expression) == expression
+    assert jmes(expression).apply(json.dumps(document).encode()) == b"v"
+
+
+def test_an_unquoted_hyphen_within_more_gets_its_hint() -> None:
+    message = unusable(jmes("hyphen-key[0]"), b'{"hyphen-key": ["SECRET"]}')
+    assert message.startswith("Invalid JMES Path: hyphen-key[0].")
+    assert "A key with a hyphen needs JMESPath's quotation marks" in message
     assert "SECRET" not in message
 
 
-@pytest.mark.parametrize(
-    ("found", "kind"), [(5432, "a number"), (True, "true or false"), (["x"], "a list"), ({}, "an object")]
-)
+@pytest.mark.parametrize(("found", "kind"), [(["x"], "a list"), ({}, "an object")])
 def test_jmespath_that_finds_no_text(found: object, kind: str) -> None:
     message = unusable(jmes("port"), json.dumps({"port": found}).encode())
     assert message == (
@@ -269,3 +288,40 @@ def test_texts_that_grow_are_refused() -> None:
     assert "join would make too long a text" in unusable(jmes("join(glue, parts)"), contents)
     six = "to_string(" + " | ".join(["[@,@]"] * 6) + ")"
     assert "to_string would make too long a text" in unusable(jmes(six), json.dumps("x" * 100_000).encode())
+
+
+# AllKeys, Chain: docs/object-fields.md
+
+
+def test_all_keys_of_a_json_object() -> None:
+    document = {"z": "text", "a": True, "n": None, "list": [1, "x"], "map": {"b": 1, "a": "é"}, "": "no name"}
+    assert list(AllKeys().apply(json.dumps(document).encode()).items()) == [
+        ("", b"no name"),
+        ("a", b"true"),
+        ("list", b'[1,"x"]'),
+        ("map", '{"a":"é","b":1}'.encode()),
+        ("z", b"text"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("contents", "text"),
+    [
+        (b"SECRET", "the content is not JSON"),
+        (b'["SECRET"]', "the content is a list"),
+        (b"null", "the content is null"),
+        (b'"SECRET"', "the content is a text"),
+        (json.dumps({str(n): "SECRET" for n in range(1001)}).encode(), "has 1001 keys; allKeys takes 1000 at most"),
+    ],
+)
+def test_no_keys(contents: bytes, text: str) -> None:
+    with pytest.raises(ObjectUnusable) as caught:
+        AllKeys().apply(contents)
+    assert text in str(caught.value)
+    assert "SECRET" not in str(caught.value)
+
+
+def test_steps_one_after_another() -> None:
+    steps = Chain((Decode(Encoding.HEX), JsonKey("a"), Decode(Encoding.BASE64)))
+    assert steps.apply(b'{"a": "aGk="}'.hex().encode()) == b"hi"
+    assert unusable(steps, b"zz").startswith("the content is not valid hex")

@@ -3,13 +3,12 @@
 Order of checks and the beginnings of the messages are those of the existing AWS provider (its release 3).
 """
 
-import re
 from dataclasses import dataclass, field
 from typing import Final
 
 from sscsi_shared.errors import InvalidParameters, clip
-from sscsi_shared.paths import octal_mode
-from sscsi_shared.transform import check_expression
+from sscsi_shared.object_fields import OBJECT_FIELDS, SELECT, ObjectFields, Selection, file_mode, object_fields
+from sscsi_shared.paths import Naming, climbs
 from sscsi_shared.yaml_records import Record
 
 SECRETS_MANAGER: Final = "secretsmanager"
@@ -22,13 +21,11 @@ FIELDS: Final = (
     "objectVersion",
     "objectVersionLabel",
     "filePermission",
-    "jmesPath",
     "failoverObject",
-    "optional",
+    SELECT,
+    *OBJECT_FIELDS,
 )
-_JMES_FIELDS: Final = ("path", "objectAlias", "filePermission")
 _FAILOVER_FIELDS: Final = ("objectName", "objectVersion", "objectVersionLabel")
-_CLIMBS: Final = re.compile(r"(^|/)\.\.(/|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +54,16 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class JmesEntry:
-    """One value out of a JSON secret: the expression, the file's path, its mode."""
-
-    expression: str
-    alias: str
-    path: str
-    mode: int
-
-
-@dataclass(frozen=True, slots=True)
 class Described:
     """One entry of `objects`.
 
     Attributes:
         target: what is read.
         service: secretsmanager or ssm.
-        path: the file's, translated.
+        path: the file's, translated; empty where the object becomes files whose names it brings itself.
         mode: permission bits.
+        common: what every provider's objects may say.
         alias: as written; empty if none is.
-        jmes: values to extract as files of their own.
-        optional: whether the mount goes on without it where it does not exist.
         failover: what is read in the other region, if there is one.
         place: path, line and column in the class, for messages.
     """
@@ -86,9 +72,8 @@ class Described:
     service: str
     path: str
     mode: int
+    common: ObjectFields
     alias: str = ""
-    jmes: tuple[JmesEntry, ...] = ()
-    optional: bool = False
     failover: Target | None = None
     place: tuple[str, int, int] = field(default=("", 0, 0), compare=False)
 
@@ -103,35 +88,73 @@ class Described:
         return InvalidParameters(message, path=path, line=line, column=column, hint=hint)
 
 
-def described(record: Record, translation: str, default_mode: int, failover_region: str) -> Described:
+def described(record: Record, naming: Naming, default_mode: int, failover_region: str) -> Described:
     """Read an entry.
 
     Args:
         record: the entry.
-        translation: what a slash in a name becomes; empty = it is kept.
-        default_mode: of files that name none.
+        naming: how a name becomes a path.
+        default_mode: permission bits of files that name none.
         failover_region: the other region; empty = there is none.
 
     Raises:
         InvalidParameters: it is wrong.
     """
+    place = (record.path, record.node.line, record.node.column)
+    if not record.text("objectName") and "select" in record:
+        return _selected(record, naming, default_mode, failover_region, place)
     name = record.required("objectName", message="Object name must be specified")
     target = Target(name, record.text("objectVersion"), record.text("objectVersionLabel"), _arn(record, name))
     service = _service(record, target)
     if service == PARAMETER_STORE:
         _one_selector(record, target, name)
     alias = record.text("objectAlias")
-    path = _translate(alias or name, translation)
-    if _CLIMBS.search(path):
+    path = naming.path(alias or name)
+    if climbs(path):
         raise record.error(f"path can not contain ../: {clip(path)}", "objectAlias" if alias else "objectName")
-    mode = _mode(record, default_mode)
-    jmes = tuple(_jmes(entry, translation, mode) for entry in record.records("jmesPath", _JMES_FIELDS))
-    failover = _failover(record, target, service, failover_region)
-    place = (record.path, record.node.line, record.node.column)
-    return Described(target, service, path, mode, alias, jmes, record.boolean("optional"), failover, place)
+    mode = file_mode(record, "filePermission", default_mode)
+    common = object_fields(record, naming, mode)
+    if common.selection is not None:
+        raise record.error("objectName can't be combined with select.", "select", hint="Write an entry for each.")
+    if common.all_keys:
+        _refuse(record, "objectAlias", "allKeys", "Its files are named by its keys; filePrefix comes before them.")
+        path = ""
+    failover = _failover(record, target, service, failover_region, named=common.all_keys)
+    return Described(target, service, path, mode, common, alias, failover, place)
 
 
-def _failover(record: Record, target: Target, service: str, region: str) -> Target | None:
+def _selected(
+    record: Record, naming: Naming, default_mode: int, failover_region: str, place: tuple[str, int, int]
+) -> Described:
+    """An entry with `select`, which names no object."""
+    mode = file_mode(record, "filePermission", default_mode)
+    common = object_fields(record, naming, mode)
+    if common.selection is None:
+        raise record.error("select is empty.", "select", hint="Write a prefix or tags under it.")
+    target = Target(common.selection.shown, label=record.text("objectVersionLabel"))
+    service = _service(record, target)
+    for word in ("objectAlias", "objectVersion", "failoverObject"):
+        _refuse(record, word, "select", "It is about one object.")
+    if service == PARAMETER_STORE:
+        _is_path(record, common.selection)
+    return Described(target, service, "", mode, common, "", target if failover_region else None, place)
+
+
+def _is_path(record: Record, selection: Selection) -> None:
+    if selection.tags:
+        raise record.error("select.tags works with objectType secretsmanager only.", "select")
+    if not selection.prefix.startswith("/"):
+        raise record.error(
+            f"select.prefix is no path of parameters: {clip(selection.prefix)}", "select", hint="Such as /shop/prod/."
+        )
+
+
+def _refuse(record: Record, word: str, other: str, hint: str) -> None:
+    if record.text(word) if word != "failoverObject" else word in record:
+        raise record.error(f"{word} can't be combined with {other}.", word, hint=hint)
+
+
+def _failover(record: Record, target: Target, service: str, region: str, *, named: bool) -> Target | None:
     """What is read in the other region: what `failoverObject` says, and the object's own words for the rest."""
     other = record.record("failoverObject", _FAILOVER_FIELDS)
     name = other.text("objectName") if other is not None else ""
@@ -141,7 +164,7 @@ def _failover(record: Record, target: Target, service: str, region: str) -> Targ
         version = other.text("objectVersion") if other is not None else ""
         label = other.text("objectVersionLabel") if other is not None else ""
         return Target(target.name, version or target.version, label or target.label, target.arn)
-    if not record.text("objectAlias"):
+    if not record.text("objectAlias") and not named:
         raise record.error(
             f"object alias must be specified for objects with failover entries: {clip(target.name)}", "objectAlias"
         )
@@ -168,10 +191,6 @@ def _one_selector(record: Record, target: Target, name: str) -> None:
             f"ssm parameters can not specify both objectVersion and objectVersionLabel: {clip(name)}",
             "objectVersionLabel",
         )
-
-
-def _translate(name: str, translation: str) -> str:
-    return name.replace("/", translation) if translation else name.lstrip("/")
 
 
 def _arn(record: Record, name: str) -> Arn | None:
@@ -220,26 +239,3 @@ def _same_service(record: Record, other: Target, service: str) -> None:
         raise record.error(f"Invalid service in ARN: {clip(other.arn.service)}", "failoverObject")
     if other.arn.service != service:
         raise record.error(f"objectType does not match ARN: {clip(other.name)}", "failoverObject")
-
-
-def _mode(record: Record, default: int) -> int:
-    text = record.text("filePermission")
-    if not text:
-        return default
-    try:
-        return octal_mode(text)
-    except InvalidParameters as error:
-        raise record.error(error.message, "filePermission", hint=error.hint) from error
-
-
-def _jmes(entry: Record, translation: str, default_mode: int) -> JmesEntry:
-    expression = entry.required("path", message="Path must be specified for JMES object")
-    alias = entry.required("objectAlias", message="Object alias must be specified for JMES object")
-    try:
-        check_expression(expression)
-    except InvalidParameters as error:
-        raise entry.error(error.message, "path", hint=error.hint) from error
-    path = _translate(alias, translation)
-    if _CLIMBS.search(path):
-        raise entry.error(f"path can not contain ../: {clip(path)}", "objectAlias")
-    return JmesEntry(expression, alias, path, _mode(entry, default_mode))

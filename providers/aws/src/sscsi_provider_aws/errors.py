@@ -17,6 +17,7 @@ from sscsi_shared.errors import (
     ObjectUnusable,
     clip,
 )
+from sscsi_shared.object_fields import MAX_LIMIT
 
 _DENIED: Final = frozenset({"AccessDeniedException", "AccessDenied", "DecryptionFailure", "KMSAccessDeniedException"})
 _ABSENT: Final = frozenset({"ResourceNotFoundException", "ParameterNotFound", "ParameterVersionNotFound"})
@@ -105,6 +106,19 @@ def object_error(error: Exception, asked: Asked) -> MountError:
     if code in _UNUSABLE or status < 500:
         return ObjectUnusable(text, hint=f"AWS refused the request itself.{request}")
     return BackendUnavailable(text, hint=f"AWS is failing; the next try comes by itself.{request}")
+
+
+def too_many(shown: str, limit: int, kind: str) -> ObjectUnusable:
+    """A selection that finds more than it may."""
+    return ObjectUnusable(
+        f"{shown} finds more than {limit} {kind}.",
+        hint=f"Narrow it, or raise select.limit ({MAX_LIMIT} at most).",
+    )
+
+
+def none_found(region: str, shown: str, kind: str) -> ObjectNotFound:
+    """A selection that finds none."""
+    return ObjectNotFound(f"{region}: {shown} finds no {kind}.", hint="`optional: true` lets the pod start without.")
 
 
 def is_unknown_operation(error: Exception) -> bool:

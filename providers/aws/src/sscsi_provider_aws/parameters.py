@@ -11,6 +11,7 @@ from sscsi_provider_aws.descriptors import FIELDS, Described, described
 from sscsi_shared.errors import InvalidParameters, clip
 from sscsi_shared.mount import MountInput
 from sscsi_shared.parameters import Parameters
+from sscsi_shared.paths import Naming
 from sscsi_shared.yaml_records import records
 from sscsi_shared.yaml_tree import Dialect, parse
 
@@ -71,14 +72,14 @@ def read_request(mount: MountInput) -> AwsRequest:
     parameters = Parameters(mount.attributes, KNOWN)
     region, failover_region = parameters.text("region").strip(), parameters.text("failoverRegion").strip()
     pod_identity = parameters.boolean("usePodIdentity", message="failed to parse usePodIdentity value, error: ")
-    translation = _translation(parameters.text("pathTranslation"))
+    naming = Naming(_translation(parameters.text("pathTranslation")))
     if "objects" not in parameters:
         parameters.required("objects", 'Write "objects: []" for an empty volume.')
     tree = parse(parameters.text("objects"), Dialect.AWS, where="objects", prefix=_LOAD)
     for entry in tree.items():
         entry.entries()  # a load error, with that beginning; what is wrong within an entry has a text of its own
     entries = records(replace(tree, prefix=""), FIELDS, empty_entry="Empty descriptor entry in SecretProviderClass")
-    found = tuple(described(record, translation, mount.default_mode, failover_region) for record in entries)
+    found = tuple(described(record, naming, mount.default_mode, failover_region) for record in entries)
     _refuse_duplicates(found)
     external_id = parameters.text("assumeRoleExternalId")
     assume_role = parameters.text("assumeRoleArn").strip()
@@ -111,16 +112,21 @@ def _translation(text: str) -> str:
 
 
 def _refuse_duplicates(objects: tuple[Described, ...]) -> None:
-    """What the existing provider calls a duplicate, in its words; then names that translate to one path."""
+    """What the existing provider calls a duplicate, in its words; then names that translate to one path.
+
+    Objects that bring their files' names themselves are looked at once they are read.
+    """
     last: dict[str, Described] = {}
     owners: dict[str, str] = {}
     for one in objects:
+        if not one.path:
+            continue
         before = last.get(one.name)
         if before is not None and (text := _same(before, one)):
             raise one.error(text)
         last[one.name] = one
         _claim(owners, one, one.path, f"found duplicate object alias {clip(one.path)}")
-        for entry in one.jmes:
+        for entry in one.common.jmes:
             _claim(
                 owners,
                 one,

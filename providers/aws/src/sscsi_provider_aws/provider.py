@@ -2,10 +2,10 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.request import getproxies_environment
 
 from sscsi_provider_aws import auth, podidentity
@@ -15,20 +15,19 @@ from sscsi_provider_aws.descriptors import PARAMETER_STORE, Described, Target
 from sscsi_provider_aws.identity import IRSA, POD_IDENTITY, AwsIdentity, WebIdentity
 from sscsi_provider_aws.parameters import AwsRequest, check_regions, read_request, region_of_arns
 from sscsi_provider_aws.podidentity import EKS_OWN, AgentAddresses, PodIdentityAgent
-from sscsi_provider_aws.secretsmanager import Secret, SecretsManager
-from sscsi_provider_aws.ssm import Parameter, ParameterStore
+from sscsi_provider_aws.secretsmanager import Secret, SecretSelection, SecretsManager
+from sscsi_provider_aws.ssm import Parameter, ParameterPath, ParameterStore
 from sscsi_shared.cluster import Cluster
 from sscsi_shared.deadline import Clock, Deadline, Instant
 from sscsi_shared.errors import AuthenticationFailed, InvalidParameters, ObjectError
-from sscsi_shared.mount import MountInput, MountPlan, Output, Place, PlannedRead, Read
+from sscsi_shared.mount import MountInput, MountPlan, Place, PlannedRead, Read
 from sscsi_shared.provider import Login
 from sscsi_shared.tokens import prove
-from sscsi_shared.transform import JmesPath
 
 RUNTIME_NAME: Final = "secrets-store-csi-driver-provider-aws"
 VERSION: Final = metadata.version("sscsi-provider-aws")
 
-AwsObject: TypeAlias = Secret | Parameter
+AwsObject: TypeAlias = Secret | SecretSelection | Parameter | ParameterPath
 
 
 class AwsSession:
@@ -36,8 +35,13 @@ class AwsSession:
 
     def __init__(self, clients: Clients, credentials: AwsCredentials, who: str, region: str, batches: Batches) -> None:
         self._credentials = credentials
-        self._secrets = SecretsManager(clients, region, who, batches)
-        self._parameters = ParameterStore(clients, region, who)
+        secrets, parameters = SecretsManager(clients, region, who, batches), ParameterStore(clients, region, who)
+        self._kinds: Mapping[type, Callable[..., Mapping[Any, Read | ObjectError]]] = {
+            Secret: secrets.fetch,
+            SecretSelection: secrets.select,
+            Parameter: parameters.fetch,
+            ParameterPath: parameters.fetch_paths,
+        }
 
     @property
     def expires_at(self) -> Instant:
@@ -46,14 +50,11 @@ class AwsSession:
 
     def fetch(self, objects: Sequence[AwsObject], deadline: Deadline) -> Mapping[AwsObject, Read | ObjectError]:
         """See Session."""
-        secrets = [one for one in objects if isinstance(one, Secret)]
-        parameters = [one for one in objects if isinstance(one, Parameter)]
         found: dict[AwsObject, Read | ObjectError] = {}
         with acting_as(self._credentials):
-            if secrets:
-                found.update(self._secrets.fetch(secrets, deadline).items())
-            if parameters:
-                found.update(self._parameters.fetch(parameters, deadline).items())
+            for kind, fetch in self._kinds.items():
+                wanted = [one for one in objects if isinstance(one, kind)]
+                found |= fetch(wanted, deadline) if wanted else {}
         return found
 
     def close(self) -> None:
@@ -199,18 +200,17 @@ def _checked(region: str, path: str) -> str:
 
 def _planned(one: Described, regions: Sequence[str], *, everywhere: bool) -> PlannedRead[AwsObject]:
     targets = (one.target, one.failover or one.target)
-    candidates = tuple(
-        (Place(region), _object(one.service, target)) for region, target in zip(regions, targets, strict=False)
-    )
-    outputs = [Output(one.path, one.mode, one.path)]
-    outputs += [
-        Output(entry.path, entry.mode, entry.path, JmesPath(entry.expression, one.name, entry.alias))
-        for entry in one.jmes
-    ]
-    return PlannedRead(one.name, candidates, tuple(outputs), one.optional, everywhere)
+    candidates = tuple((Place(region), _object(one, target)) for region, target in zip(regions, targets, strict=False))
+    outputs = one.common.outputs(one.name, one.path, one.mode)
+    return PlannedRead(one.name, candidates, outputs, one.common.optional, everywhere)
 
 
-def _object(service: str, target: Target) -> AwsObject:
-    if service == PARAMETER_STORE:
+def _object(one: Described, target: Target) -> AwsObject:
+    selection = one.common.selection
+    if one.service == PARAMETER_STORE:
+        if selection is not None:
+            return ParameterPath(selection.prefix, target.label, selection.limit)
         return Parameter(target.name, target.version or target.label)
+    if selection is not None:
+        return SecretSelection(selection, target.label)
     return Secret(target.name, target.version, target.label)

@@ -1,7 +1,7 @@
 """AWS Secrets Manager: BatchGetSecretValue for current versions, GetSecretValue for the rest and where that fails."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
@@ -9,13 +9,18 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sscsi_provider_aws.batches import LEAST, MOST, Batches
 from sscsi_provider_aws.clients import Clients
-from sscsi_provider_aws.errors import Asked, is_unknown_operation, object_error
+from sscsi_provider_aws.errors import Asked, is_unknown_operation, none_found, object_error, too_many
 from sscsi_shared.deadline import Deadline
-from sscsi_shared.errors import AccessDenied, BackendThrottled, ObjectError, clip
+from sscsi_shared.errors import AccessDenied, BackendThrottled, ObjectError, ObjectNotFound, OutOfTime, clip
 from sscsi_shared.fetch import fetch_each
-from sscsi_shared.mount import Read
+from sscsi_shared.mount import Item, Read
+from sscsi_shared.object_fields import Selection
 from sscsi_shared.secret import SecretBytes
 
+MOST_LISTED: Final = 100
+"""Secrets in one page of ListSecrets (AWS)."""
+MOST_FILTERS: Final = 10
+"""Filters that one ListSecrets takes (AWS)."""
 _CURRENT: Final = frozenset({"", "AWSCURRENT"})
 
 
@@ -31,6 +36,19 @@ class Secret:
 
     name: str
     version: str = ""
+    stage: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSelection:
+    """Secrets by what they have in common.
+
+    Attributes:
+        selection: which.
+        stage: VersionStage of each; those without it are left out; empty = AWSCURRENT.
+    """
+
+    selection: Selection
     stage: str = ""
 
 
@@ -63,6 +81,56 @@ class SecretsManager:
         found = self._call(calls, deadline)
         alone = [(one,) for one in secrets if one not in found]
         return {**found, **self._call(alone, deadline)} if alone else found
+
+    def select(
+        self, selections: Sequence[SecretSelection], deadline: Deadline
+    ) -> Mapping[SecretSelection, Read | ObjectError]:
+        """Read the secrets that selections find, with the credentials of the context (ListSecrets, then `fetch`).
+
+        Raises:
+            AuthenticationFailed: the credentials were refused.
+        """
+        listed = fetch_each(self._list, selections, deadline)
+        wanted = [one for names in listed.values() if not isinstance(names, ObjectError) for one in names]
+        found = self.fetch(list(dict.fromkeys(wanted)), deadline) if wanted else {}
+        outcomes: dict[SecretSelection, Read | ObjectError] = {}
+        for one, names in listed.items():
+            if isinstance(names, ObjectError):
+                outcomes[one] = names
+            else:
+                outcomes[one] = self._together(one, {each: found[each] for each in names})
+        return outcomes
+
+    def _list(self, one: SecretSelection, deadline: Deadline) -> tuple[Secret, ...]:
+        """The secrets that a selection finds, by name. AWS's filters find more: a tag's key and value apart, say."""
+        client = self.clients.get("secretsmanager", self.region)
+        request: dict[str, Any] = {"Filters": _filters(one.selection), "MaxResults": MOST_LISTED}
+        names: list[str] = []
+        while True:
+            if deadline.expired:
+                raise OutOfTime(f"{self.region}: there was no time left to list secrets.")
+            try:
+                answer = client.list_secrets(**request)
+            except (ClientError, BotoCoreError) as error:
+                what = f"Failed listing secrets for {one.selection.shown}"
+                asked = Asked(what, self.region, self.who, "secretsmanager:ListSecrets", "*")
+                raise object_error(error, asked) from error
+            names += [entry["Name"] for entry in answer.get("SecretList", ()) if _is_meant(entry, one.selection)]
+            if len(names) > one.selection.limit:
+                raise too_many(one.selection.shown, one.selection.limit, "secrets")
+            if not answer.get("NextToken"):
+                return tuple(Secret(name, stage=one.stage) for name in sorted(names))
+            request["NextToken"] = answer["NextToken"]
+
+    def _together(self, one: SecretSelection, outcomes: Outcomes) -> Read | ObjectError:
+        """One read of them all; a secret without the stage, or gone since it was listed, is not among them."""
+        items: list[Item] = []
+        for secret, outcome in outcomes.items():
+            if isinstance(outcome, Read):
+                items.append(replace(outcome.only, name=secret.name))
+            elif not isinstance(outcome, ObjectNotFound):
+                return outcome
+        return Read(tuple(items)) if items else none_found(self.region, one.selection.shown, "secret")
 
     def _call(self, calls: Sequence[tuple[Secret, ...]], deadline: Deadline) -> Outcomes:
         found: dict[Secret, Read | ObjectError] = {}
@@ -152,10 +220,22 @@ def plan_calls(secrets: Sequence[Secret]) -> list[tuple[Secret, ...]]:
     return [*iter(lambda: tuple(islice(rest, MOST)), ()), *alone]
 
 
+def _filters(selection: Selection) -> list[dict[str, Any]]:
+    filters = [{"Key": "name", "Values": [selection.prefix]}] if selection.prefix else []
+    for key, value in selection.tags:
+        filters += [{"Key": "tag-key", "Values": [key]}, {"Key": "tag-value", "Values": [value]}]
+    return filters[:MOST_FILTERS]
+
+
+def _is_meant(entry: Mapping[str, Any], selection: Selection) -> bool:
+    tags = {(tag.get("Key"), tag.get("Value")) for tag in entry.get("Tags", ())}
+    return str(entry.get("Name", "")).startswith(selection.prefix) and tags.issuperset(selection.tags)
+
+
 def _content(answer: Mapping[str, Any], *, pinned: bool) -> Read:
     text = answer.get("SecretString")
     contents = answer.get("SecretBinary", b"") if text is None else text.encode()
-    return Read(SecretBytes(contents), answer["VersionId"], pinned)
+    return Read.of(SecretBytes(contents), answer["VersionId"], pinned=pinned)
 
 
 def _request_id(answer: Mapping[str, Any]) -> str:

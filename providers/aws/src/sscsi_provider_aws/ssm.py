@@ -1,4 +1,4 @@
-"""AWS Systems Manager Parameter Store: GetParameters, ten names a call."""
+"""AWS Systems Manager Parameter Store: GetParameters, ten names a call; GetParametersByPath below a path."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from typing import Any, Final, TypeAlias
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sscsi_provider_aws.clients import Clients
-from sscsi_provider_aws.errors import Asked, object_error
+from sscsi_provider_aws.errors import Asked, none_found, object_error, too_many
 from sscsi_shared.deadline import Deadline
-from sscsi_shared.errors import BackendUnavailable, ObjectError, ObjectNotFound, ObjectUnusable, clip
+from sscsi_shared.errors import BackendUnavailable, ObjectError, ObjectNotFound, ObjectUnusable, OutOfTime, clip
 from sscsi_shared.fetch import fetch_each
-from sscsi_shared.mount import Read
+from sscsi_shared.mount import Item, Read
 from sscsi_shared.secret import SecretBytes
 
 BATCH: Final = 10
@@ -34,6 +34,26 @@ class Parameter:
     def reference(self) -> str:
         """As GetParameters wants it: `name:selector`."""
         return f"{self.name}:{self.selector}" if self.selector else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterPath:
+    """All parameters below a path.
+
+    Attributes:
+        path: begins with a slash.
+        label: of each; those without it are left out; empty = the latest version.
+        limit: the most that there may be.
+    """
+
+    path: str
+    label: str
+    limit: int
+
+    @property
+    def shown(self) -> str:
+        """For messages."""
+        return f"select (prefix {clip(self.path, 128)})"
 
 
 def batches(parameters: Iterable[Parameter]) -> list[tuple[Parameter, ...]]:
@@ -78,6 +98,48 @@ class ParameterStore:
         refused = [one for one, outcome in found.items() if isinstance(outcome, ObjectUnusable)]
         return {**found, **self._call([(one,) for one in refused], deadline)} if len(refused) > 1 else found
 
+    def fetch_paths(
+        self, paths: Sequence[ParameterPath], deadline: Deadline
+    ) -> Mapping[ParameterPath, Read | ObjectError]:
+        """Read what is below paths, decrypted, with the credentials of the context (GetParametersByPath).
+
+        Raises:
+            AuthenticationFailed: the credentials were refused.
+        """
+        return fetch_each(self._below, paths, deadline)
+
+    def _below(self, path: ParameterPath, deadline: Deadline) -> Read:
+        request: dict[str, Any] = {
+            "Path": path.path.rstrip("/") or "/",
+            "Recursive": True,
+            "WithDecryption": True,
+            "MaxResults": BATCH,
+        }
+        if path.label:
+            request["ParameterFilters"] = [{"Key": "Label", "Option": "Equals", "Values": [path.label]}]
+        items: list[Item] = []
+        while True:
+            if deadline.expired:
+                raise OutOfTime(f"{self.region}: there was no time left to read parameters.")
+            try:
+                answer = self.clients.get("ssm", self.region).get_parameters_by_path(**request)
+            except (ClientError, BotoCoreError) as error:
+                what = f"Failed fetching parameters for {path.shown}"
+                asked = Asked(what, self.region, self.who, "ssm:GetParametersByPath", clip(path.path, 256))
+                raise object_error(error, asked) from error
+            items += [
+                Item(SecretBytes(str(entry["Value"]).encode()), str(entry["Version"]), entry["Name"])
+                for entry in answer.get("Parameters", ())
+            ]
+            if len(items) > path.limit:
+                raise too_many(path.shown, path.limit, "parameters")
+            if not answer.get("NextToken"):
+                break
+            request["NextToken"] = answer["NextToken"]
+        if not items:
+            raise none_found(self.region, path.shown, "parameter")
+        return Read(tuple(sorted(items, key=lambda item: item.name)))
+
     def _call(self, calls: Sequence[tuple[Parameter, ...]], deadline: Deadline) -> Outcomes:
         found: dict[Parameter, Read | ObjectError] = {}
         for batch, outcome in fetch_each(self._ask, calls, deadline).items():
@@ -106,7 +168,7 @@ def match(batch: Sequence[Parameter], answer: Mapping[str, Any], region: str) ->
         entry = answers.get(parameter.name)
         if entry is not None:
             contents = SecretBytes(str(entry["Value"]).encode())
-            found[parameter] = Read(contents, str(entry["Version"]), pinned=parameter.selector.isdecimal())
+            found[parameter] = Read.of(contents, str(entry["Version"]), pinned=parameter.selector.isdecimal())
         elif parameter.reference in invalid or parameter.name in invalid:
             found[parameter] = ObjectNotFound(
                 f"400: {region}: invalid parameters: {clip(parameter.reference, 256)}.",

@@ -15,8 +15,9 @@ ItemT = TypeVar("ItemT", bound=Hashable)
 
 REFUSED_SECONDS: Final = 5.0
 """How long a refusal is remembered, and an object's absence."""
-_OVERHEAD_BYTES: Final = 1024
-"""Of an entry beside its content and its name: keys, counters, the objects around them (measured, rounded up)."""
+_OVERHEAD_BYTES: Final = 512
+"""Of an entry, and of each of its items, beside content and name: keys, counters, the objects around them (measured,
+rounded up)."""
 _FORGET_SECONDS: Final = 600.0
 """How long a dropped identity is remembered; no mount takes longer."""
 
@@ -113,7 +114,9 @@ class Values(Generic[ItemT]):
         size = _OVERHEAD_BYTES + len(repr(item))
         if isinstance(outcome, Read):
             ttl = self._pinned_ttl if outcome.pinned else self._ttl
-            return _Entry(outcome, began + ttl, size + len(outcome.contents))
+            return _Entry(
+                outcome, began + ttl, size + sum(_OVERHEAD_BYTES + len(one.contents) for one in outcome.items)
+            )
         if isinstance(outcome, AccessDenied | ObjectNotFound):
             return _Entry(fresh(outcome), self._clock() + REFUSED_SECONDS, size + len(str(outcome)))
         return None

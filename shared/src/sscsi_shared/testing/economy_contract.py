@@ -185,7 +185,7 @@ class EconomyContract:
         def content(identity: object) -> bytes:
             found = economy.read(Login(identity, login.credentials), place, [one], deadline)[one]
             assert isinstance(found, Read)
-            return found.contents.reveal()
+            return found.only.contents.reveal()
 
         own = content(login.identity)
         assert content(login.identity) == own
@@ -210,7 +210,7 @@ class _Logins:
 
     def fetch(self, objects: Sequence[Any], deadline: Deadline) -> Mapping[Any, Read]:
         del deadline
-        return {one: Read(SecretBytes(f"of login {self.number}".encode()), "1") for one in objects}
+        return {one: Read.of(SecretBytes(f"of login {self.number}".encode()), "1") for one in objects}
 
     def close(self) -> None:
         """Nothing to give back."""

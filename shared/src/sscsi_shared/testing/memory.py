@@ -8,7 +8,7 @@ A class for it:
         - objectName: db-password
           path: database/password   # by default the name
           mode: "0400"              # by default what the driver says
-          optional: true            # by default false
+          optional: true            # by default false; this and more: docs/object-fields.md
 """
 
 import time
@@ -19,11 +19,12 @@ from typing import Final
 from sscsi_shared import yaml_tree
 from sscsi_shared.cluster import Cluster
 from sscsi_shared.deadline import Clock, Deadline
-from sscsi_shared.errors import InvalidParameters, ObjectError, ObjectNotFound
+from sscsi_shared.errors import ObjectError, ObjectNotFound
 from sscsi_shared.fetch import fetch_each
-from sscsi_shared.mount import MountInput, MountPlan, Output, Place, PlannedRead, PodInfo, Read
+from sscsi_shared.mount import MountInput, MountPlan, Place, PlannedRead, PodInfo, Read
+from sscsi_shared.object_fields import OBJECT_FIELDS, file_mode, object_fields
 from sscsi_shared.parameters import Parameters
-from sscsi_shared.paths import octal_mode
+from sscsi_shared.paths import Naming
 from sscsi_shared.provider import Login
 from sscsi_shared.secret import SecretBytes
 from sscsi_shared.tokens import ServiceAccountTokens, prove
@@ -31,7 +32,7 @@ from sscsi_shared.yaml_records import Record, records
 
 AUDIENCE: Final = "memory"
 EVERYWHERE: Final = Place("memory")
-FIELDS: Final = ("objectName", "path", "mode", "optional")
+FIELDS: Final = ("objectName", "path", "mode", *OBJECT_FIELDS)
 
 
 class MemoryStore:
@@ -66,7 +67,7 @@ class MemoryStore:
         if name not in self._objects:
             raise ObjectNotFound(f"memory: there is no object `{name}`.", hint="Check objectName in the class.")
         contents, version = self._objects[name]
-        return Read(contents, str(version))
+        return Read.of(contents, str(version))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +145,7 @@ class MemoryProvider:
 def _planned(record: Record, default_mode: int) -> PlannedRead[str]:
     """One entry of `objects`."""
     name = record.required("objectName")
-    try:
-        mode = octal_mode(text) if (text := record.text("mode")) else default_mode
-    except InvalidParameters as error:
-        raise record.error(error.message, "mode", hint=error.hint) from error
-    output = Output(record.text("path") or name, mode, id=name)
-    return PlannedRead(name, ((EVERYWHERE, name),), (output,), optional=record.boolean("optional"))
+    mode = file_mode(record, "mode", default_mode)
+    common = object_fields(record, Naming(), mode)
+    outputs = common.outputs(name, record.text("path") or name, mode)
+    return PlannedRead(name, ((EVERYWHERE, name),), outputs, common.optional)

@@ -91,7 +91,7 @@ class Backend:
         login = Login(who, None, backend=more.pop("backend", None))
         found = self.economy.read(login, place, objects, Deadline.after(more.pop("seconds", 20.0)), **more)
         return {
-            one: outcome.contents.reveal().decode() if isinstance(outcome, Read) else outcome
+            one: outcome.only.contents.reveal().decode() if isinstance(outcome, Read) else outcome
             for one, outcome in found.items()
         }
 
@@ -112,7 +112,7 @@ class OneSession:
         for one in objects:
             backend.calls[f"read {one}"] += 1
             content = f"{self._who.name}'s {backend.contents.get(str(one), '')}"
-            found[one] = backend.trouble.get(one) or Read(SecretBytes(content.encode()), "1", backend.pinned)
+            found[one] = backend.trouble.get(one) or Read.of(SecretBytes(content.encode()), "1", pinned=backend.pinned)
         return found
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ WEB, API = Access("web", EAST), Access("api", EAST)
 
 
 def read(contents: str = "value", *, pinned: bool = False) -> Read:
-    return Read(SecretBytes(contents.encode()), "1", pinned)
+    return Read.of(SecretBytes(contents.encode()), "1", pinned=pinned)
 
 
 def values(clock: Hand, *, ttl: float = 15, max_bytes: int = 1 << 20) -> Values[str]:
