@@ -209,7 +209,6 @@ def test_metrics(house: House, unused_port: int) -> None:
         (["--odd"], 2, "flag provided but not defined: -odd"),
         (["-version"], 0, "0.1.0"),
         (["-help"], 0, "--provider-volume"),
-        (["--driver-writes-secrets=false"], 1, "not supported by this version"),
         ([f"--provider-volume=/tmp/{'x' * 120}"], 1, "too long for a unix socket"),
         (["--provider-volume=/proc/nowhere"], 1, "can't start"),
     ],

@@ -55,9 +55,14 @@ def publish(target: Path, files: Sequence[SecretFile], *, now: Clock = time.time
         InvalidParameters: a path or mode is illegal, or two paths collide; nothing was written.
         OSError: the write failed; what was published before is still in place.
     """
-    _check(files)
     with _open_directory(target) as root:
-        return _publish(root, files, now)
+        return publish_at(root, files, now=now)
+
+
+def publish_at(root: int, files: Sequence[SecretFile], *, now: Clock = time.time) -> bool:
+    """`publish` into an opened directory."""
+    _check(files)
+    return _publish(root, files, now)
 
 
 def is_published(target: Path) -> bool:

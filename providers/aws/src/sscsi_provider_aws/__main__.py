@@ -11,6 +11,7 @@ from sscsi_provider_aws.podidentity import EKS_OWN, REQUEST_SECONDS, AgentAddres
 from sscsi_provider_aws.provider import RUNTIME_NAME, VERSION, AwsProvider
 from sscsi_shared.daemon.flags import Flag, boolean, duration, one_of
 from sscsi_shared.server.serve import parse_options, serve_provider
+from sscsi_shared.server.writing import KUBELET_ROOT
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,10 @@ SECRETS: Final = Flag(
 )
 SSM: Final = Flag("ssm-endpoint", "", "Address of SSM instead of AWS's own.", str, "AWS_ENDPOINT_URL_SSM")
 ADDON: Final = Flag("eks-addon-version", "", "Replaces the version in the user agent.", str)
-WRITES: Final = Flag("driver-writes-secrets", True, "Return the files to the driver; must be true.", boolean)
+WRITES: Final = Flag(
+    "driver-writes-secrets", True, "Return the files to the driver; false = write them here, for old drivers.", boolean
+)
+ROOT: Final = Flag("kubelet-root", KUBELET_ROOT, "Kubelet's folder, with --driver-writes-secrets=false.", str)
 QPS: Final = Flag("qps", "", "Accepted and ignored: there is no limiter.", str)
 BURST: Final = Flag("burst", "", "Accepted and ignored: there is no limiter.", str)
 AGENT_TIMEOUT: Final = Flag("pod-identity-http-timeout", "", "The most that one request of the agent takes.", str)
@@ -55,6 +59,7 @@ FLAGS: Final[tuple[Flag[Any], ...]] = (
     SSM,
     ADDON,
     WRITES,
+    ROOT,
     QPS,
     BURST,
     AGENT_TIMEOUT,
@@ -90,8 +95,6 @@ def main() -> None:
         sys.argv[1:],
         os.environ,
     )
-    if not values[WRITES]:
-        sys.exit("--driver-writes-secrets=false is not supported by this version: the driver writes the files")
     everywhere, bundle = os.environ.get("AWS_ENDPOINT_URL", ""), os.environ.get("AWS_CA_BUNDLE", "")
     addresses = AgentAddresses(values[AGENT], values[AGENT]) if values[AGENT] else EKS_OWN
     provider = AwsProvider(
@@ -104,7 +107,13 @@ def main() -> None:
         batch=values[BATCH] == "auto",
         app_id=f"{RUNTIME_NAME}-{values[ADDON] or VERSION}",
     )
-    serve_provider(provider, options, runtime_name=RUNTIME_NAME, version=VERSION)
+    serve_provider(
+        provider,
+        options,
+        runtime_name=RUNTIME_NAME,
+        version=VERSION,
+        writes_below=None if values[WRITES] else Path(values[ROOT]),
+    )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from sscsi_shared.economy.options import ECONOMY_FLAGS, EconomyOptions
 from sscsi_shared.pipeline import Pipeline
 from sscsi_shared.provider import Provider
 from sscsi_shared.render import MAX_RESULT_BYTES
-from sscsi_shared.server.servicer import ProviderServicer
+from sscsi_shared.server.servicer import Mounter, ProviderServicer
+from sscsi_shared.server.writing import WritingMounter
 from sscsi_shared.v1alpha1 import provider_pb2, provider_pb2_grpc
 
 SERVICE_NAME: Final = provider_pb2.DESCRIPTOR.services_by_name["CSIDriverProvider"].full_name
@@ -94,13 +95,29 @@ def parse_options(
 
 
 def serve_provider(
-    provider: Provider[Any, Any, Any, Any], options: ProviderOptions, *, runtime_name: str, version: str
+    provider: Provider[Any, Any, Any, Any],
+    options: ProviderOptions,
+    *,
+    runtime_name: str,
+    version: str,
+    writes_below: Path | None = None,
 ) -> None:
-    """Serve a provider on `<folder>/<provider.name>.sock` until SIGTERM; does not return."""
+    """Serve a provider on `<folder>/<provider.name>.sock` until SIGTERM; does not return.
+
+    Args:
+        provider: the cloud.
+        options: what the operator said.
+        runtime_name: for Version.
+        version: for Version.
+        writes_below: kubelet's folder, where the provider is to write the files itself; None = the driver does.
+    """
     economy: Economy[Any, Any, Any, Any] = Economy(provider, options.economy, count=metrics.economy)
     metrics.economy_holds(lambda: economy.held_bytes, lambda: economy.held_sessions)
+    mounter: Mounter = Pipeline(provider, options.cluster, economy, max_bytes=options.max_response_bytes)
+    if writes_below is not None:
+        mounter = WritingMounter(mounter, writes_below)
     servicer = ProviderServicer(
-        Pipeline(provider, options.cluster, economy, max_bytes=options.max_response_bytes),
+        mounter,
         runtime_name,
         version,
         observe=metrics.observe_mount,
