@@ -15,8 +15,10 @@ from sscsi_shared.errors import (
     ObjectUnusable,
     OutOfTime,
     Overloaded,
+    after,
     clip,
     first_or_all,
+    fresh,
 )
 
 ALL: list[tuple[type[MountError], bool]] = [
@@ -102,3 +104,25 @@ def test_one_failure_is_itself() -> None:
     several = first_or_all([one, two])
     assert isinstance(several, MountFailed)
     assert several.failures == (one, two)
+
+
+def test_a_fresh_copy_holds_neither_cause_nor_frames() -> None:
+    try:
+        try:
+            raise ValueError("SECRET")  # noqa: TRY301
+        except ValueError as cause:
+            raise BackendThrottled("slow.", hint="Wait.", retry_after=3) from cause
+    except BackendThrottled as error:
+        copy = fresh(error)
+    assert (type(copy), str(copy), copy.retry_after, copy.args) == (BackendThrottled, "slow. Wait.", 3, ("slow.",))
+    assert (copy.__cause__, copy.__context__, copy.__traceback__) == (None, None, None)
+
+
+def test_what_came_before_the_last_failure_is_told() -> None:
+    first, last = BackendThrottled("a is slow."), ObjectNotFound("b is absent.", hint="Look.")
+    assert after([last]) is last
+    told = after([first, last])
+    assert str(told) == "b is absent. Tried before: a is slow. Look."
+    assert isinstance(told, ObjectNotFound)
+    assert str(last) == "b is absent. Look."
+    assert len(str(after([ObjectNotFound("x" * 5000), last])).encode()) < 600

@@ -8,7 +8,7 @@ import pytest
 
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import AuthenticationFailed, ObjectNotFound, OutOfTime
-from sscsi_shared.fetch import POOL_SIZE, fetch_each
+from sscsi_shared.fetch import POOL_SIZE, fetch_each, leaf
 from sscsi_shared.mount import Read
 from sscsi_shared.secret import SecretBytes
 
@@ -126,3 +126,11 @@ def test_the_reads_get_the_deadline() -> None:
 
     fetch_each(read, ["a"], deadline)
     assert seen == [deadline]
+
+
+def test_a_single_read_in_the_pool_has_the_callers_context() -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
+    variable.set("mine")
+    assert leaf(variable.get).result(timeout=10) == "mine"
+    with pytest.raises(ZeroDivisionError):
+        leaf(lambda: 1 // 0).result(timeout=10)
