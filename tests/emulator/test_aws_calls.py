@@ -125,7 +125,10 @@ def test_errors_in_a_batch_are_those_of_their_objects(crowd: Crowd) -> None:
         crowd.mount(secrets(4))
     denied, absent = caught.value.failures
     assert isinstance(denied, AccessDenied)
-    assert "Failed fetching secret s1 as role arn:aws:iam::123456789012:role/web: AccessDeniedException" in str(denied)
+    assert (
+        "Failed to fetch secret from all regions: eu-central-1: s1 as role arn:aws:iam::123456789012:role/web: Access"
+        in str(denied)
+    )
     assert "secretsmanager:GetSecretValue on s1" in str(denied)
     assert isinstance(absent, ObjectNotFound)
     assert crowd.aws.calls == {STS: 1, BATCH: 1}

@@ -55,7 +55,7 @@ def test_both_fail_and_both_are_told(crowd: Crowd) -> None:
     with pytest.raises(ObjectNotFound) as caught:
         crowd.mount(secrets(1), failoverRegion=OTHER)
     assert str(caught.value).startswith(f"{OTHER}: Failed fetching secret s0 as ")
-    assert f"Tried before: {HOME}: Failed fetching secret s0 as " in str(caught.value)
+    assert f"Tried before: Failed to fetch secret from all regions: {HOME}: s0 as " in str(caught.value)
 
 
 def test_a_failover_object_has_its_own_name_and_the_files_name(crowd: Crowd) -> None:

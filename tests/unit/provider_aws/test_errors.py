@@ -18,7 +18,10 @@ from sscsi_shared.errors import (
     ObjectUnusable,
 )
 
-ASKED = Asked("Failed fetching secret db", "eu-west-1", f"role {ROLE}", "secretsmanager:GetSecretValue", "db")
+ASKED = Asked("secret", "db", "eu-west-1", f"role {ROLE}", "secretsmanager:GetSecretValue", "db")
+
+
+FATAL = {"ResourceNotFoundException", "InvalidRequestException", "DecryptionFailure"}
 
 
 def said(code: str, message: str = "words", status: int = 400) -> ClientError:
@@ -47,7 +50,9 @@ def test_reads(error: ClientError, kind: type[MountError], hint: str) -> None:
     assert type(found) is kind
     text = str(found)
     code = error.response["Error"]["Code"]
-    assert text.startswith(f"eu-west-1: Failed fetching secret db as role {ROLE}: {code}: ")
+    fatal = f"eu-west-1: Failed fetching secret db as role {ROLE}: {code}: words"
+    other = f"Failed to fetch secret from all regions: eu-west-1: db as role {ROLE}: {code}: "
+    assert text.startswith(fatal if code in FATAL else other)
     assert hint in text
     assert text.endswith("AWS request id 1234-abcd.")
 

@@ -24,6 +24,16 @@ _ABSENT: Final = frozenset({"ResourceNotFoundException", "ParameterNotFound", "P
 _UNUSABLE: Final = frozenset(
     {"InvalidRequestException", "InvalidParameterException", "ValidationException", "InvalidKeyId"}
 )
+_FATAL: Final = frozenset(
+    {
+        "DecryptionFailure",
+        "InvalidParameterException",
+        "InvalidRequestException",
+        "ResourceNotFoundException",
+        "InvalidKeyId",
+    }
+)
+"""What AWS's API models of these operations call the client's fault; the existing provider goes by that."""
 _THROTTLED: Final = frozenset(
     {
         "Throttling",
@@ -64,18 +74,31 @@ class Asked:
     """What was asked, and as whom.
 
     Attributes:
-        what: beginning of the message: `Failed fetching secret shop/db`.
+        kind: secret, secrets or parameters.
+        name: of it, or of them, for messages.
         region: that was asked.
         who: on whose behalf, in words: `role arn:...`.
         action: the right that it takes: `secretsmanager:GetSecretValue`.
         target: what the right is for; a name or an ARN.
     """
 
-    what: str
+    kind: str
+    name: str
     region: str
     who: str
     action: str
     target: str
+
+    def failed(self, *, fatal: bool) -> str:
+        """The beginning of a message, in the words that the existing provider's alerts look for.
+
+        Args:
+            fatal: whether that provider takes the failure for the mistake of whoever asked, and asks no other region.
+        """
+        if not fatal:
+            return f"Failed to fetch {self.kind} from all regions: {self.region}: {self.name} as {self.who}: "
+        colon = "" if self.kind == "secret" else ":"
+        return f"{self.region}: Failed fetching {self.kind}{colon} {self.name} as {self.who}: "
 
 
 def object_error(error: Exception, asked: Asked) -> MountError:
@@ -88,11 +111,11 @@ def object_error(error: Exception, asked: Asked) -> MountError:
     Returns:
         An ObjectError, or AuthenticationFailed where the credentials themselves were refused.
     """
-    start = f"{asked.region}: {asked.what} as {asked.who}: "
     if not isinstance(error, ClientError):
-        return _no_answer(error, start, asked.region)
+        fatal = isinstance(error, ParamValidationError)
+        return _no_answer(error, asked.failed(fatal=fatal), asked.region)
     code, text, status, request = _said(error)
-    text = f"{start}{text}"
+    text = f"{asked.failed(fatal=code in _FATAL)}{text}"
     if code in _DENIED:
         kms = code == "DecryptionFailure" or "kms" in text.lower()
         right = "kms:Decrypt on the key" if kms else f"{asked.action} on {asked.target}"

@@ -112,8 +112,7 @@ class SecretsManager:
             try:
                 answer = client.list_secrets(**request)
             except (ClientError, BotoCoreError) as error:
-                what = f"Failed listing secrets for {one.selection.shown}"
-                asked = Asked(what, self.region, self.who, "secretsmanager:ListSecrets", "*")
+                asked = Asked("secrets", one.selection.shown, self.region, self.who, "secretsmanager:ListSecrets", "*")
                 raise object_error(error, asked) from error
             names += [entry["Name"] for entry in answer.get("SecretList", ()) if _is_meant(entry, one.selection)]
             if len(names) > one.selection.limit:
@@ -161,7 +160,7 @@ class SecretsManager:
         try:
             answer = client.batch_get_secret_value(SecretIdList=ids)
         except (ClientError, BotoCoreError) as error:
-            asked = Asked("Failed fetching a batch", self.region, self.who, "secretsmanager:BatchGetSecretValue", "it")
+            asked = Asked("secrets", "a batch", self.region, self.who, "secretsmanager:BatchGetSecretValue", "*")
             failure = object_error(error, asked)
             if not isinstance(failure, ObjectError):
                 raise failure from error
@@ -197,7 +196,8 @@ class SecretsManager:
 
     def _asked(self, secret: Secret) -> Asked:
         return Asked(
-            f"Failed fetching secret {_shown(secret)}",
+            "secret",
+            _shown(secret),
             self.region,
             self.who,
             "secretsmanager:GetSecretValue",

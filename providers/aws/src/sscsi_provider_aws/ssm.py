@@ -124,8 +124,8 @@ class ParameterStore:
             try:
                 answer = self.clients.get("ssm", self.region).get_parameters_by_path(**request)
             except (ClientError, BotoCoreError) as error:
-                what = f"Failed fetching parameters for {path.shown}"
-                asked = Asked(what, self.region, self.who, "ssm:GetParametersByPath", clip(path.path, 256))
+                target = clip(path.path, 256)
+                asked = Asked("parameters", path.shown, self.region, self.who, "ssm:GetParametersByPath", target)
                 raise object_error(error, asked) from error
             items += [
                 Item(SecretBytes(str(entry["Value"]).encode()), str(entry["Version"]), entry["Name"])
@@ -154,7 +154,7 @@ class ParameterStore:
             )
         except (ClientError, BotoCoreError) as error:
             names = ", ".join(clip(parameter.reference, 128) for parameter in batch)
-            asked = Asked(f"Failed fetching parameters: {names}", self.region, self.who, "ssm:GetParameters", names)
+            asked = Asked("parameters", names, self.region, self.who, "ssm:GetParameters", names)
             raise object_error(error, asked) from error
         return match(batch, answer, self.region)
 
