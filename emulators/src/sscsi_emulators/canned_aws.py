@@ -4,6 +4,7 @@ For figures that are the provider's own, and for what moto can't do: the Pod Ide
 one, partial batches. It looks at no token and no signature; whatever is asked for exists, unless it was said to fail.
 """
 
+import base64
 import json
 import threading
 import time
@@ -52,7 +53,7 @@ class CannedAws:
         failing: code of AWS by secret or parameter.
         left_out: ids that a batch neither returns nor tells as errors.
         versions: how often a name was changed.
-        contents: in place of the canned ones, by name.
+        contents: in place of the canned ones, by name; bytes make a binary secret.
         tags: of the secrets and parameters that a listing finds, by name.
         assumed: the form of each call of STS, and the access key that signed it.
     """
@@ -66,7 +67,7 @@ class CannedAws:
         self.failing: dict[str, str] = {}
         self.left_out: set[str] = set()
         self.versions: Counter[str] = Counter()
-        self.contents: dict[str, str] = {}
+        self.contents: dict[str, str | bytes] = {}
         self.tags: dict[str, dict[str, str]] = {}
         self.assumed: list[dict[str, str]] = []
         self._lock = threading.Lock()
@@ -111,10 +112,10 @@ class CannedAws:
         """Give a secret or parameter another content and version."""
         self.versions[name] += 1
 
-    def content(self, name: str, region: str = "", selector: str = "") -> str:
+    def content(self, name: str, region: str = "", selector: str = "") -> str | bytes:
         """What a name holds now."""
         canned = f"{name}:{selector}" if selector else f"{name} {self.versions[name]}"
-        return _said(self.contents, region, name) or canned
+        return self.contents.get(f"{region}/{name}", self.contents.get(name, canned))
 
     def agent_answer(self, path: str, token: str) -> tuple[int, str, bytes]:
         """What the Pod Identity agent says: status, content type and body; it takes whatever looks like a JWT."""
@@ -229,12 +230,16 @@ class CannedAws:
     def _entry(self, name: str, region: str) -> dict[str, Any]:
         plain = name.rpartition(":")[2].rpartition("-")[0] if name.startswith("arn:") else name
         version = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{region} {plain} {self.versions[plain]}"))
+        content = self.content(plain, region)
         return {
             "ARN": name if plain != name else f"arn:aws:secretsmanager:{region}:{_ACCOUNT}:secret:{name}-AbCdEf",
             "Name": plain,
             "VersionId": version,
-            "SecretString": self.content(plain, region),
-        }
+        } | (
+            {"SecretString": content}
+            if isinstance(content, str)
+            else {"SecretBinary": base64.b64encode(content).decode()}
+        )
 
 
 _CREDENTIALS: Final = (
