@@ -40,6 +40,10 @@ Verify: TypeAlias = Callable[[str, str], Mapping[str, Any]]
 """(token, audience) -> claims; raises TokenExpired or TokenInvalid."""
 
 
+_AWS_STAGES: Final = frozenset({"AWSCURRENT", "AWSPREVIOUS", "AWSPENDING"})
+"""Stages that Secrets Manager itself moves."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Trust:
     verify: Verify
@@ -99,11 +103,23 @@ class AwsEmulator:
         client = self._owner("secretsmanager", region)
         content = {"SecretString": value} if isinstance(value, str) else {"SecretBinary": value}
         try:
+            before = client.describe_secret(SecretId=name)["VersionIdsToStages"]
             answer = client.put_secret_value(SecretId=name, **content)
+            for version, stages in before.items():
+                for stage in set(stages) - _AWS_STAGES:  # moto drops them from what was current
+                    self.stage(name, stage, version, region=region)
         except client.exceptions.ResourceNotFoundException:
             labels = [{"Key": key, "Value": value} for key, value in (tags or {}).items()]
             answer = client.create_secret(Name=name, Tags=labels, **content)
         return str(answer["VersionId"])
+
+    def stage(self, name: str, stage: str, version: str, *, region: str = REGION) -> None:
+        """Let a stage of a secret stand for this version, and no other."""
+        client = self._owner("secretsmanager", region)
+        stages = client.describe_secret(SecretId=name)["VersionIdsToStages"]
+        before = [{"RemoveFromVersionId": old} for old, names in stages.items() if stage in names]
+        request = before[0] if before else {}
+        client.update_secret_version_stage(SecretId=name, VersionStage=stage, MoveToVersionId=version, **request)
 
     def delete_secret(self, name: str, *, region: str = REGION) -> None:
         """Remove a secret at once."""
