@@ -107,13 +107,13 @@ class World:
         attributes: str,
         *,
         permission: str = "420",
-        target: str = "",
+        target: str | None = None,
         versions: Mapping[str, str] | None = None,
     ) -> tuple[MountResult, dict[str, tuple[bytes, int]]]:
         """The answer, and the volume's content: files with their modes."""
         with self._volume() as volume:
             current = list((versions or {}).items())
-            request = read_mount(attributes, "null", permission, target or str(volume), current)
+            request = read_mount(attributes, "null", permission, str(volume) if target is None else target, current)
             result = self._mounter.mount(request, Deadline.after(30))
             if self.writes:
                 assert not result.files
