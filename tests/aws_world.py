@@ -1,9 +1,10 @@
 """The AWS provider through the pipeline: the real SDK against moto, a real API server's stand-in beside it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from sscsi_provider_aws.provider import AwsProvider
 from sscsi_shared.cluster_api import ApiServerCluster
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.economy.asking import Economy
-from sscsi_shared.economy.options import OFF
+from sscsi_shared.economy.options import OFF, EconomyOptions
 from sscsi_shared.errors import (
     MountError,
 )
@@ -25,6 +26,7 @@ from sscsi_shared.parameters import read_mount
 from sscsi_shared.pipeline import Pipeline
 
 ROLE = "arn:aws:iam::123456789012:role/app"
+AUDIENCES = ("sts.amazonaws.com", "pods.eks.amazonaws.com")
 SM = "objectType: secretsmanager"
 CLUSTER = f"""
 apiVersion: v1
@@ -52,32 +54,41 @@ class World:
     kubernetes: KubernetesEmulator
     token_file: Path
 
-    def mount(
+    def mount(self, objects: str, *, region: str = REGION, **more: Any) -> MountResult:
+        """One mount by a provider of its own."""
+        return self.mounter(OFF, region=region)(objects, **more)
+
+    def mounter(self, options: EconomyOptions, **more: Any) -> Callable[..., MountResult]:
+        """Mounts by one provider, which keeps what `options` say."""
+        url = self.aws.url
+        provider = AwsProvider(endpoints=Endpoints(url, url, url), environ={"AWS_MAX_ATTEMPTS": "1"}, **more)
+        cluster = ApiServerCluster(self.kubernetes.url, token_file=self.token_file)
+        pipeline = Pipeline(provider, cluster, Economy(provider, options))
+        return partial(self._mount, pipeline)
+
+    def _mount(
         self,
+        pipeline: Pipeline[Any, Any, Any, Any],
         objects: str,
         *,
-        region: str = REGION,
         account: str = "app",
         seconds: float = 20,
         versions: Mapping[str, str] | None = None,
         **parameters: str,
     ) -> MountResult:
-        url = self.aws.url
-        provider = AwsProvider(endpoints=Endpoints(url, url, url), region=region, environ={"AWS_MAX_ATTEMPTS": "1"})
-        cluster = ApiServerCluster(self.kubernetes.url, token_file=self.token_file)
-        pipeline = Pipeline(provider, cluster, Economy(provider, OFF))
-        token = self.kubernetes.token("ns", account, "sts.amazonaws.com", "pod", "uid")
+        tokens = {
+            audience: {"token": self.kubernetes.token("ns", account, audience, "pod", "uid")} for audience in AUDIENCES
+        }
         attributes = parameters | {
             "objects": objects,
             "csi.storage.k8s.io/pod.name": "pod",
             "csi.storage.k8s.io/pod.namespace": "ns",
             "csi.storage.k8s.io/pod.uid": "uid",
             "csi.storage.k8s.io/serviceAccount.name": account,
-            "csi.storage.k8s.io/serviceAccount.tokens": json.dumps({"sts.amazonaws.com": {"token": token}}),
+            "csi.storage.k8s.io/serviceAccount.tokens": json.dumps(tokens),
         }
-        return pipeline.mount(
-            read_mount(json.dumps(attributes), "null", "420", "/t", (versions or {}).items()), Deadline.after(seconds)
-        )
+        request = read_mount(json.dumps(attributes), "null", "420", "/t", (versions or {}).items())
+        return pipeline.mount(request, Deadline.after(seconds))
 
     def files(self, objects: str, **parameters: Any) -> dict[str, bytes]:
         return {file.path: file.contents.reveal() for file in self.mount(objects, **parameters).files}

@@ -147,6 +147,10 @@ class AwsEmulator:
         """Withdraw that."""
         self._trusts.pop(role_arn, None)
 
+    def admit(self, access_key: str, role_arn: str) -> None:
+        """Let an access key that STS did not hand out stand for a role, as one of the Pod Identity agent does."""
+        self._roles[access_key] = role_arn
+
     def deny(self, role_arn: str, operation: str, name: str = "*") -> None:
         """Take a right away from a role: `secretsmanager.GetSecretValue`, for one secret or all."""
         self._denials.add((role_arn, operation, name))

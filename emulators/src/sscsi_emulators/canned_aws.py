@@ -18,6 +18,8 @@ from typing import Any, Final, Self
 from urllib.parse import parse_qs
 
 AGENT: Final = "podidentity.GetCredentials"
+AGENTS_KEY: Final = "ASIAAGENT"
+"""The access key that the agent hands out."""
 _SERVICES: Final = {"secretsmanager": "secretsmanager", "AmazonSSM": "ssm"}
 _ACCOUNT: Final = "123456789012"
 _MAX_BODY: Final = 1 << 20
@@ -123,7 +125,7 @@ class CannedAws:
         if AGENT in self.refused or path != "/v1/credentials" or token.count(".") != 2:  # a JWT's
             status = int(self.refused.get(AGENT, 400))
             return status, "application/json", json.dumps({"code": "Refused", "message": "said so"}).encode()
-        credentials = {"AccessKeyId": "ASIAAGENT", "SecretAccessKey": "canned", "Token": "canned"}
+        credentials = {"AccessKeyId": AGENTS_KEY, "SecretAccessKey": "canned", "Token": "canned"}
         return 200, "application/json", json.dumps(credentials | {"Expiration": _soon()}).encode()
 
     def answer(self, target: str, body: bytes, signer: str = "") -> tuple[int, str, bytes]:
