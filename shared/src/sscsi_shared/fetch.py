@@ -61,6 +61,27 @@ def fetch_each(
             flight.cancel()
 
 
+def fetch_batches(
+    ask: Callable[[tuple[ObjectT, ...], Deadline], Mapping[ObjectT, OutcomeT | ObjectError]],
+    batches: Sequence[tuple[ObjectT, ...]],
+    deadline: Deadline,
+) -> dict[ObjectT, OutcomeT | ObjectError]:
+    """Ask for batches, in parallel as `fetch_each`; what ends a batch is the outcome of each object in it.
+
+    Args:
+        ask: reads one batch; may leave objects out.
+        batches: what to read.
+        deadline: see `fetch_each`.
+
+    Raises:
+        AuthenticationFailed: see `fetch_each`.
+    """
+    found: dict[ObjectT, OutcomeT | ObjectError] = {}
+    for batch, outcome in fetch_each(ask, batches, deadline).items():
+        found |= dict.fromkeys(batch, outcome) if isinstance(outcome, ObjectError) else outcome
+    return found
+
+
 class _Landing:
     """Says when it is enough: all flights have landed, one has crashed, or the caller gave up."""
 

@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 
 from sscsi_shared.deadline import Deadline
-from sscsi_shared.errors import AuthenticationFailed, ObjectNotFound, OutOfTime
-from sscsi_shared.fetch import POOL_SIZE, fetch_each, leaf
+from sscsi_shared.errors import AuthenticationFailed, ObjectError, ObjectNotFound, OutOfTime
+from sscsi_shared.fetch import POOL_SIZE, fetch_batches, fetch_each, leaf
 from sscsi_shared.mount import Read
 from sscsi_shared.secret import SecretBytes
 
@@ -134,3 +134,15 @@ def test_a_single_read_in_the_pool_has_the_callers_context() -> None:
     assert leaf(variable.get).result(timeout=10) == "mine"
     with pytest.raises(ZeroDivisionError):
         leaf(lambda: 1 // 0).result(timeout=10)
+
+
+def test_what_ends_a_batch_is_the_outcome_of_each_object_in_it() -> None:
+    gone = ObjectNotFound("gone")
+
+    def ask(batch: tuple[str, ...], deadline: Deadline) -> dict[str, Read | ObjectError]:
+        if "bad" in batch:
+            raise gone
+        return {name: read_of(name) for name in batch if name != "left out"}
+
+    found = fetch_batches(ask, [("a", "left out"), ("b", "bad")], soon())
+    assert found == {"a": read_of("a"), "b": gone, "bad": gone}

@@ -12,7 +12,7 @@ from sscsi_provider_aws.clients import Clients
 from sscsi_provider_aws.errors import Asked, is_unknown_operation, none_found, object_error, too_many
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import AccessDenied, BackendThrottled, ObjectError, ObjectNotFound, OutOfTime, clip
-from sscsi_shared.fetch import fetch_each
+from sscsi_shared.fetch import fetch_batches, fetch_each
 from sscsi_shared.mount import Item, Read
 from sscsi_shared.object_fields import Selection
 from sscsi_shared.secret import SecretBytes
@@ -78,9 +78,9 @@ class SecretsManager:
             AuthenticationFailed: the credentials were refused.
         """
         calls = plan_calls(secrets) if self.batches.use(self.who, self.region) else [(one,) for one in secrets]
-        found = self._call(calls, deadline)
+        found = fetch_batches(self._ask, calls, deadline)
         alone = [(one,) for one in secrets if one not in found]
-        return {**found, **self._call(alone, deadline)} if alone else found
+        return {**found, **fetch_batches(self._ask, alone, deadline)} if alone else found
 
     def select(
         self, selections: Sequence[SecretSelection], deadline: Deadline
@@ -130,12 +130,6 @@ class SecretsManager:
             elif not isinstance(outcome, ObjectNotFound):
                 return outcome
         return Read(tuple(items)) if items else none_found(self.region, one.selection.shown, "secret")
-
-    def _call(self, calls: Sequence[tuple[Secret, ...]], deadline: Deadline) -> Outcomes:
-        found: dict[Secret, Read | ObjectError] = {}
-        for call, outcome in fetch_each(self._ask, calls, deadline).items():
-            found |= dict.fromkeys(call, outcome) if isinstance(outcome, ObjectError) else outcome
-        return found
 
     def _ask(self, call: tuple[Secret, ...], deadline: Deadline) -> Outcomes:
         del deadline  # the client has its own timeouts; the caller stops waiting at the deadline

@@ -10,7 +10,7 @@ from sscsi_provider_aws.clients import Clients
 from sscsi_provider_aws.errors import Asked, none_found, object_error, too_many
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import BackendUnavailable, ObjectError, ObjectNotFound, ObjectUnusable, OutOfTime, clip
-from sscsi_shared.fetch import fetch_each
+from sscsi_shared.fetch import fetch_batches, fetch_each
 from sscsi_shared.mount import Item, Read
 from sscsi_shared.secret import SecretBytes
 
@@ -94,9 +94,9 @@ class ParameterStore:
         Raises:
             AuthenticationFailed: the credentials were refused.
         """
-        found = self._call(batches(parameters), deadline)
-        refused = [one for one, outcome in found.items() if isinstance(outcome, ObjectUnusable)]
-        return {**found, **self._call([(one,) for one in refused], deadline)} if len(refused) > 1 else found
+        found = fetch_batches(self._ask, batches(parameters), deadline)
+        refused = [(one,) for one, outcome in found.items() if isinstance(outcome, ObjectUnusable)]
+        return {**found, **fetch_batches(self._ask, refused, deadline)} if len(refused) > 1 else found
 
     def fetch_paths(
         self, paths: Sequence[ParameterPath], deadline: Deadline
@@ -139,12 +139,6 @@ class ParameterStore:
         if not items:
             raise none_found(self.region, path.shown, "parameter")
         return Read(tuple(sorted(items, key=lambda item: item.name)))
-
-    def _call(self, calls: Sequence[tuple[Parameter, ...]], deadline: Deadline) -> Outcomes:
-        found: dict[Parameter, Read | ObjectError] = {}
-        for batch, outcome in fetch_each(self._ask, calls, deadline).items():
-            found |= dict.fromkeys(batch, outcome) if isinstance(outcome, ObjectError) else outcome
-        return found
 
     def _ask(self, batch: tuple[Parameter, ...], deadline: Deadline) -> Outcomes:
         del deadline  # the client has its own timeouts; the caller stops waiting at the deadline
