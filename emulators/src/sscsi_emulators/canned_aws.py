@@ -40,6 +40,11 @@ class Refused(Exception):
         self.status: Final = 500 if code in _BROKEN else 400
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 256
+    """Connections that may wait to be accepted; the default, 5, resets some of a crowd's."""
+
+
 class CannedAws:
     """One endpoint for sts, secretsmanager, ssm and the Pod Identity agent, from `with` to its end.
 
@@ -96,7 +101,7 @@ class CannedAws:
             def log_message(self, *_: object) -> None:
                 """Requests are counted, not printed."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+        self._server = _Server(("127.0.0.1", 0), Page)
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
