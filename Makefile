@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # Our own packages, installed editable without dependencies: the pinned, hashed files hold those.
-PACKAGES := shared providers/aws driver cli emulators
+PACKAGES := shared $(addprefix providers/,aws gcp vault azure) driver cli emulators
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench proto format lock clean

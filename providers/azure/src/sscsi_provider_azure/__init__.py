@@ -1,0 +1,1 @@
+"""The Azure Key Vault provider: secrets, keys and certificates."""

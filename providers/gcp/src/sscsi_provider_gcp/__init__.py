@@ -1,0 +1,1 @@
+"""The Google Cloud provider: Secret Manager and Parameter Manager."""

@@ -1,0 +1,1 @@
+"""The Vault and OpenBao provider."""
