@@ -8,8 +8,9 @@ import grpc
 import pytest
 
 from driver_rig import CANT_MOUNT
+from sscsi.clouds.cloud import VALUE
 from sscsi.kubelet import PodVolume
-from sscsi.stage import VALUE, Stage
+from sscsi.stage import Stage
 from sscsi_emulators.faults import Fault
 
 pytestmark = [pytest.mark.e2e, pytest.mark.mount]

@@ -1,6 +1,5 @@
 """Input that is wrong, through driver and provider: the status, and a message that names object, cause and remedy."""
 
-import json
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -9,14 +8,18 @@ import grpc
 import pytest
 from grpc import StatusCode
 
+from sscsi.clouds.aws import ROLE, AwsCloud
+from sscsi.clouds.cloud import ACCOUNT, NAMESPACE, POD, VALUE
 from sscsi.kubelet import PodVolume, ask_provider
 from sscsi.mount import read_volume
-from sscsi.stage import ACCOUNT, AUDIENCE, NAMESPACE, POD, ROLE, VALUE, Stage
+from sscsi.stage import Stage
 from sscsi_emulators.faults import Fault
 from sscsi_shared.secret import SecretText
 from sscsi_shared.v1alpha1 import provider_pb2
 
 pytestmark = [pytest.mark.e2e, pytest.mark.mount]
+
+AUDIENCE = AwsCloud.audience
 
 ENTRY = "- {objectName: password, objectType: secretsmanager"
 FOLDERS = {"pathTranslation": "False"}
@@ -87,7 +90,7 @@ def refused(stage: Stage, volume: PodVolume) -> tuple[StatusCode, str]:
 def test_a_wrong_class(
     stage: Stage, objects: str, parameters: Mapping[str, str], code: StatusCode, words: list[str]
 ) -> None:
-    stage.put_class("odd", objects, **parameters)
+    stage.put_class("odd", {"objects": objects, **parameters})
     found, text = refused(stage, stage.volume("odd"))
     assert found is code, text
     for word in words:
@@ -95,17 +98,14 @@ def test_a_wrong_class(
 
 
 def test_a_misspelt_parameter(stage: Stage) -> None:
-    stage.put_class("odd", "[]")
-    body = json.loads((stage.objects / "odd.json").read_text())
-    body["spec"]["parameters"] = {"object": "[]"}
-    (stage.objects / "odd.json").write_text(json.dumps(body))
+    stage.put_class("odd", {"object": "[]"})
     code, text = refused(stage, stage.volume("odd"))
     assert code is StatusCode.INVALID_ARGUMENT
     assert "did you mean `objects`?" in text
 
 
 def test_no_objects_at_all_is_an_empty_volume(stage: Stage) -> None:
-    stage.put_class("odd", "[]")
+    stage.put_class("odd", {"objects": "[]"})
     volume = stage.volume("odd")
     with stage.kubelet() as kubelet:
         assert read_volume(kubelet.publish(volume), reveal=True) == []
@@ -176,14 +176,16 @@ def test_five_mebibytes(stage: Stage) -> None:
     names = [f"large-{number}" for number in range(82)]
     for name in names:
         stage.aws.put_secret(name, "x" * 65_000)
-    stage.put_class("odd", "\n".join(f"- {{objectName: {name}, objectType: secretsmanager}}" for name in names))
+    objects = "\n".join(f"- {{objectName: {name}, objectType: secretsmanager}}" for name in names)
+    stage.put_class("odd", {"objects": objects})
     code, text = refused(stage, stage.volume("odd"))
     assert code is StatusCode.FAILED_PRECONDITION
     assert "--max-call-recv-msg-size" in text
 
 
 def test_many_failures_are_told_at_once(stage: Stage) -> None:
-    stage.put_class("odd", "\n".join(f"- {{objectName: nope-{n}, objectType: secretsmanager}}" for n in range(14)))
+    objects = "\n".join(f"- {{objectName: nope-{n}, objectType: secretsmanager}}" for n in range(14))
+    stage.put_class("odd", {"objects": objects})
     code, text = refused(stage, stage.volume("odd"))
     assert code is StatusCode.NOT_FOUND
     assert "14 objects failed" in text
@@ -192,13 +194,10 @@ def test_many_failures_are_told_at_once(stage: Stage) -> None:
 
 
 def test_a_class_of_an_unknown_provider(stage: Stage) -> None:
-    stage.put_class("odd", "[]")
-    body = json.loads((stage.objects / "odd.json").read_text())
-    body["spec"]["provider"] = "gcp"
-    (stage.objects / "odd.json").write_text(json.dumps(body))
+    stage.put_class("odd", {"objects": "[]"}, "nobody")
     code, text = refused(stage, stage.volume("odd"))
     assert code is StatusCode.UNKNOWN
-    assert 'provider not found: provider "gcp"' in text
+    assert 'provider not found: provider "nobody"' in text
     assert str(stage.sockets) in text
     assert "aws.sock" in text
 

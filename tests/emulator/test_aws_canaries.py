@@ -10,9 +10,11 @@ from pathlib import Path
 import grpc
 import pytest
 
+from sscsi.clouds.aws import SECRET
+from sscsi.clouds.cloud import VALUE
 from sscsi.daemons import Daemon
 from sscsi.kubelet import ask_provider, mount_request
-from sscsi.stage import SECRET, VALUE, Stage
+from sscsi.stage import Stage
 
 pytestmark = pytest.mark.e2e
 

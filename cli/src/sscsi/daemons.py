@@ -84,12 +84,17 @@ class Daemon:
         """
         self.launch()
         try:
-            self._await()
+            self.await_serving()
         except BaseException:  # a Ctrl-C too: `with` has not begun yet, so nobody else would end it
             self.kill()
             raise
 
-    def _await(self) -> None:
+    def await_serving(self) -> None:
+        """Wait until somebody answers on the socket.
+
+        Raises:
+            RuntimeError: nobody does; the text has the end of its log.
+        """
         from sscsi_shared.daemon.socket import is_live
 
         ends = time.monotonic() + _START_SECONDS

@@ -69,19 +69,20 @@ def _stay(console: Console) -> int:
 
 def _show(entered: Entered, console: Console) -> int:
     from sscsi import show
+    from sscsi.clouds import ALL
     from sscsi.stage import Stage
 
     can_mount = entered.means is not Means.NONE
     console.title("A SecretProviderClass becomes files, rotates and vanishes")
-    console.note("Real daemons, real sockets, the real AWS SDK; AWS and Kubernetes are emulated on this machine.")
+    console.note("Real daemons, real sockets, the clouds' real SDKs; backends and Kubernetes are on this machine.")
     console.note(_how(entered))
     console.line()
-    with Stage(driver=can_mount, rotation="1s", tied=True) as stage:
+    with Stage(driver=can_mount, rotation="1s", tied=True, clouds=ALL) as stage:
         try:
             show.whole(stage, console) if can_mount else show.without_mount(stage, console, _refusals(entered))
         except Exception as error:  # noqa: BLE001  # whatever fails, a person wants to know why
             console.failed(_told(error))
-            for daemon in (stage.provider, stage.driver):
+            for daemon in (*stage.providers.values(), stage.driver):
                 if tail := daemon.tail():
                     console.line(f"\n--- last lines of {daemon.module} ---\n{tail}")
             return 1

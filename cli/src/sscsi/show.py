@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -13,38 +13,25 @@ from typing import Any, Final
 import grpc
 from google.protobuf import json_format
 
-from sscsi import stage as scene
+from sscsi.clouds.aws import ROLE, SECRET
+from sscsi.clouds.cloud import VALUE
 from sscsi.kubelet import ask_provider, mount_request
 from sscsi.mount import read_versions, read_volume
-from sscsi.output import Console, Entry, tree
+from sscsi.output import Console, tree
+from sscsi.proof import WAIT_SECONDS, NotShown, expect, until
+from sscsi.show_clouds import every_answer, every_cloud
 from sscsi.stage import Stage
 from sscsi_driver.tmpfs import mount_points_below
-from sscsi_shared.manifests import parse_manifests
 
 _ROTATED: Final = "n3w-And-Rot4ted!"
-_WAIT_SECONDS: Final = 15.0
 _PODS: Final = 50
 _SECRETS: Final = 10
 
 
-class NotShown(Exception):
-    """A step did not prove what it says."""
-
-
-def expect(true: bool, otherwise: str) -> None:
-    """Go on only if it is true.
-
-    Raises:
-        NotShown: it is not.
-    """
-    if not true:
-        raise NotShown(otherwise)
-
-
 def whole(stage: Stage, console: Console) -> None:
     """Mount, read, rotate, fail with a good message, unmount, prove that nothing is left."""
-    console.step("Daemons: provider and driver, each on its unix socket")
-    for daemon in (stage.provider, stage.driver):
+    console.step("Daemons: providers and driver, each on its unix socket")
+    for daemon in (*stage.providers.values(), stage.driver):
         expect(daemon.socket.stat().st_mode & 0o777 == 0o600, f"{daemon.socket} is not mode 0600")
         console.note(f"{daemon.module:<20} pid {daemon.pid}  {daemon.socket}")
 
@@ -56,7 +43,7 @@ def whole(stage: Stage, console: Console) -> None:
         target = kubelet.publish(volume)
         console.note(tree(read_volume(target, reveal=True), read_versions(stage.status, volume)))
         console.note("(the value is the article's public sample; `sscsi mount` shows contents only with --reveal)")
-        expect((target / "password").read_text() == scene.VALUE, "the file does not hold the secret")
+        expect((target / "password").read_text() == VALUE, "the file does not hold the secret")
         expect(os.path.ismount(target), "the volume is no mount")
         console.done(f"on a tmpfs: {_options(target)}")
 
@@ -76,6 +63,8 @@ def whole(stage: Stage, console: Console) -> None:
         console.done("no mount, no directory, no status object")
         kubelet.unpublish(volume)
         console.done("unpublishing again is no error")
+        if len(stage.clouds) > 1:
+            every_cloud(stage, kubelet, _ROTATED, console)
     _crowd(stage, console)
     _nothing_leaked(stage, console)
     _calls(stage, console)
@@ -83,14 +72,10 @@ def whole(stage: Stage, console: Console) -> None:
 
 def without_mount(stage: Stage, console: Console, why: Sequence[str]) -> None:
     """What can be shown where nobody may mount: the provider's own answer."""
-    console.step("The provider's daemon, on its unix socket")
-    console.note(f"{stage.provider.module:<20} pid {stage.provider.pid}  {stage.provider.socket}")
-    volume = stage.volume()
-    console.step(f"Mount is asked of the provider itself: class {volume.namespace}/{volume.class_name}")
-    answer = ask_provider(stage.provider.socket, _request(stage, volume), timeout=30)
-    files = [Entry(file.path, file.mode, len(file.contents), file.contents.decode()) for file in answer.files]
-    console.note(tree(files, {version.id: version.version for version in answer.object_version}))
-    expect([file.text for file in files] == [scene.VALUE], "the answer does not hold the secret")
+    console.step("The providers' daemons, each on its unix socket")
+    for daemon in stage.providers.values():
+        console.note(f"{daemon.module:<20} pid {daemon.pid}  {daemon.socket}")
+    every_answer(stage, console)
     console.skipped("driver, tmpfs, rotation and unmount: they need root, or the right to make a user namespace")
     for one in why:
         console.note(one)
@@ -116,9 +101,7 @@ def stay(stage: Stage, console: Console) -> int:
 
 
 def _request(stage: Stage, volume: Any) -> Any:
-    text = (stage.objects / "secretproviderclass.yaml").read_text(encoding="utf-8")
-    of_class = next(one for one in parse_manifests(text, "secretproviderclass.yaml") if one.name == scene.CLASS)
-    return mount_request(volume, of_class.body["spec"]["parameters"], stage.kubelet_root)
+    return mount_request(volume, stage.parameters_of(next(iter(stage.clouds))), stage.kubelet_root)
 
 
 def _rotate(stage: Stage, target: Path, console: Console) -> None:
@@ -146,9 +129,9 @@ def _rotate(stage: Stage, target: Path, console: Console) -> None:
     with (target / "password").open() as open_before:
         inode_before = os.fstat(open_before.fileno()).st_ino
         took = _rotated(stage, seen, reader, stop)
-        expect(open_before.read() == scene.VALUE, "who had the file open before did not keep what it held")
+        expect(open_before.read() == VALUE, "who had the file open before did not keep what it held")
         inode_after = (target / "password").stat().st_ino
-    expect(seen == [scene.VALUE, _ROTATED], f"a reader saw {len(seen)} different things")
+    expect(seen == [VALUE, _ROTATED], f"a reader saw {len(seen)} different things")
     after = (target / "..data").readlink()
     expect(before != after, "..data was not swapped")
     expect(inode_before != inode_after, "the file was written into, not replaced")
@@ -161,10 +144,10 @@ def _rotated(stage: Stage, seen: list[str], reader: threading.Thread, stop: thre
     """Change the secret, and let the reader see it; seconds that it took."""
     try:
         reader.start()
-        _until(lambda: bool(seen), "the reader did not begin")
-        stage.aws.put_secret(scene.SECRET, _ROTATED)
+        until(lambda: bool(seen), "the reader did not begin")
+        stage.aws.put_secret(SECRET, _ROTATED)
         began = time.monotonic()
-        _until(lambda: bool(seen) and seen[-1] == _ROTATED, "the file did not change")
+        until(lambda: bool(seen) and seen[-1] == _ROTATED, "the file did not change")
         return time.monotonic() - began
     finally:
         stop.set()
@@ -173,7 +156,7 @@ def _rotated(stage: Stage, seen: list[str], reader: threading.Thread, stop: thre
 
 
 def _denied(stage: Stage, kubelet: Any, console: Console) -> None:
-    stage.aws.deny(scene.ROLE, "secretsmanager.GetSecretValue")
+    stage.aws.deny(ROLE, "secretsmanager.GetSecretValue")
     volume = stage.volume(pod="second-pod")
     try:
         kubelet.publish(volume)
@@ -188,7 +171,7 @@ def _denied(stage: Stage, kubelet: Any, console: Console) -> None:
     expect(not target.parent.exists(), "the failed mount left something behind")
     expect(str(target) not in mount_points_below(stage.folder), "the failed mount left a tmpfs behind")
     console.done("nothing is left of the failed mount")
-    stage.aws.allow(scene.ROLE, "secretsmanager.GetSecretValue")
+    stage.aws.allow(ROLE, "secretsmanager.GetSecretValue")
     target = kubelet.publish(volume)
     expect((target / "password").read_text() == _ROTATED, "the retry did not fill the volume")
     console.done("the right is back: the retry fills the volume")
@@ -200,7 +183,7 @@ def _crowd(stage: Stage, console: Console) -> None:
     console.step(f"{_PODS} pods of one service account start at once, each with {_SECRETS} secrets")
     names = [f"crowd-{number}" for number in range(_SECRETS)]
     for name in names:
-        stage.aws.put_secret(name, scene.VALUE)
+        stage.aws.put_secret(name, VALUE)
     parameters = {"objects": "\n".join(f"- {{objectName: {name}, objectType: secretsmanager}}" for name in names)}
     requests = [
         mount_request(stage.volume(pod=f"crowd-{number}"), parameters, stage.kubelet_root) for number in range(_PODS)
@@ -210,10 +193,10 @@ def _crowd(stage: Stage, console: Console) -> None:
     sockets = stage.folder / "crowd"
     sockets.mkdir()
     with stage.provider_daemon(sockets) as provider, ThreadPoolExecutor(_PODS) as pods:
-        answers = list(pods.map(lambda request: ask_provider(provider.socket, request, _WAIT_SECONDS), requests))
+        answers = list(pods.map(lambda request: ask_provider(provider.socket, request, WAIT_SECONDS), requests))
         took = time.monotonic() - began
     contents = {file.contents.decode() for answer in answers for file in answer.files}
-    expect(contents == {scene.VALUE}, "a pod did not get its secrets")
+    expect(contents == {VALUE}, "a pod did not get its secrets")
     expect(all(len(answer.files) == _SECRETS for answer in answers), "a pod did not get all of its secrets")
     calls = stage.aws.calls - before
     expect(calls.total() <= 2, f"it took {calls.total()} calls")  # the promise: a login and a batch
@@ -223,8 +206,9 @@ def _crowd(stage: Stage, console: Console) -> None:
 
 def _nothing_leaked(stage: Stage, console: Console) -> None:
     console.step("Nothing is left to read")
-    hidden = [scene.VALUE, _ROTATED, next(iter(stage.tokens().values())).reveal().split(".")[0]]
-    files = [path for path in stage.folder.rglob("*") if path.is_file() and path.name != "provider-token"]
+    hidden = [VALUE, _ROTATED, *stage.handed_out()]
+    hidden += [token.reveal().split(".")[0] for token in stage.tokens().values()]
+    files = [path for path in stage.folder.rglob("*") if path.is_file() and not path.name.endswith("provider-token")]
     for path in files:
         text = path.read_text(encoding="utf-8", errors="replace")
         expect(not any(word in text for word in hidden), f"{path} holds a secret or a token")
@@ -233,15 +217,8 @@ def _nothing_leaked(stage: Stage, console: Console) -> None:
 
 def _calls(stage: Stage, console: Console) -> None:
     console.step("What it cost")
-    for name, count in sorted((stage.aws.calls + stage.kubernetes.calls).items()):
+    for name, count in sorted(stage.calls().items()):
         console.note(f"{count:>4}  {name}")
-
-
-def _until(true: Callable[[], bool], otherwise: str) -> None:
-    ends = time.monotonic() + _WAIT_SECONDS
-    while not true():
-        expect(time.monotonic() < ends, otherwise)
-        time.sleep(0.01)
 
 
 def _options(target: Path) -> str:

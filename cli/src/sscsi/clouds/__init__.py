@@ -1,0 +1,14 @@
+"""The clouds that the demo plays: each a backend on this machine, and the flags of the provider that reads it.
+
+A further one is a module here with a class that follows `cloud.Cloud`, and its line in `ALL`.
+"""
+
+from typing import Final
+
+from sscsi.clouds.aws import AwsCloud
+from sscsi.clouds.cloud import Cloud, Ground
+
+__all__ = ["ALL", "AwsCloud", "Cloud", "Ground"]
+
+ALL: Final[tuple[type[Cloud], ...]] = (AwsCloud,)
+"""In the order in which the demo shows them; the first is the one whose story it tells whole."""
