@@ -1,20 +1,28 @@
-"""`python -m bench [PART...]`: measure, print, and keep the figures in bench/results/PART.txt."""
+"""`python -m bench [PART...]`: measure, print, and keep the figures in bench/results/PART.txt.
+
+A part that measures a provider is named with its cloud: `calls-aws`.
+"""
 
 import platform
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from bench import calls, latency, memory, start, steady
+from bench.backends import ALL, AwsBackend
 from bench.figures import Table
 
 RESULTS = Path(__file__).with_name("results")
 PARTS: dict[str, Callable[[], list[Table]]] = {
     "start": start.measure,
-    "calls": calls.measure,
-    "latency": latency.measure,
     "steady": steady.measure,
-    "memory": memory.measure,
+    "calls-aws-batches": partial(calls.measure_batches, AwsBackend),
+    **{
+        f"{part}-{cloud.name}": partial(of.measure, cloud)
+        for cloud in ALL
+        for part, of in (("calls", calls), ("latency", latency), ("memory", memory))
+    },
 }
 
 

@@ -1,48 +1,46 @@
-"""The AWS provider's daemon against canned AWS, and pods that ask it; the cluster is a folder of service accounts."""
+"""A provider's daemon against a fast stand-in, and pods that ask it; the cluster is a folder of service accounts."""
 
 import json
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 import grpc
 import yaml
 
+from bench.backends import Backend
 from sscsi.daemons import Daemon
-from sscsi_emulators.canned_aws import CannedAws
 from sscsi_emulators.tokens import unsigned_token
 from sscsi_shared.v1alpha1 import provider_pb2, provider_pb2_grpc
 
-AUDIENCE = "sts.amazonaws.com"
 NAMESPACE = "shop"
 PREFIX = "csi.storage.k8s.io/"
+B_co = TypeVar("B_co", bound=Backend, covariant=True)
 
 
-def secrets(number: int) -> str:
-    """`objects` of a class with some secrets."""
-    return json.dumps([{"objectName": f"s{n}", "objectType": "secretsmanager"} for n in range(number)])
-
-
-class Rig:
+class Rig(Generic[B_co]):
     """From `with` to its end.
 
     Args:
+        of: the cloud.
         accounts: how many service accounts there are: `web-0`, `web-1`, ...
-        latency: seconds that AWS takes for each answer.
+        latency: seconds that the backend takes for each answer.
         flags: more of the provider's.
 
     Attributes:
-        aws: what is asked.
+        backend: what is asked.
         daemon: the provider.
     """
 
-    def __init__(self, *, accounts: int = 1, latency: float = 0.0, flags: Sequence[str] = ()) -> None:
-        self.aws = CannedAws(latency)
+    def __init__(self, of: type[B_co], *, accounts: int = 1, latency: float = 0.0, flags: Sequence[str] = ()) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="bench-", dir="/tmp"))
+        self.backend = of(latency, self._folder)
         self._accounts = accounts
         self._flags = flags
         self._stack = ExitStack()
@@ -50,26 +48,24 @@ class Rig:
         self._stub: Any
 
     def __enter__(self) -> Self:
-        folder = Path(tempfile.mkdtemp(prefix="bench-", dir="/tmp"))
-        self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        self._stack.enter_context(self.aws)
-        (folder / "objects").mkdir()
-        (folder / "objects" / "accounts.yaml").write_text(
-            yaml.safe_dump_all(_account(f"web-{number}") for number in range(self._accounts)), encoding="utf-8"
+        self._stack.callback(shutil.rmtree, self._folder, ignore_errors=True)
+        self._stack.enter_context(self.backend)
+        objects = self._folder / "objects"
+        objects.mkdir()
+        (objects / "accounts.yaml").write_text(
+            yaml.safe_dump_all(self._account(f"web-{number}") for number in range(self._accounts)), encoding="utf-8"
         )
         self.daemon = Daemon(
-            "sscsi_provider_aws",
+            f"sscsi_provider_{self.backend.name}",
             [
-                f"--provider-volume={folder}",
-                f"--objects={folder / 'objects'}",
-                "--region=eu-central-1",
-                f"--sts-endpoint={self.aws.url}",
-                f"--secretsmanager-endpoint={self.aws.url}",
-                f"--ssm-endpoint={self.aws.url}",
+                f"--provider-volume={self._folder}",
+                f"--objects={objects}",
+                *self.backend.flags(),
                 *self._flags,
             ],
-            folder / "aws.sock",
-            folder / "log",
+            self._folder / f"{self.backend.name}.sock",
+            self._folder / "log",
+            self.backend.environ(),
         )
         self._stack.enter_context(self.daemon)
         channel = self._stack.enter_context(
@@ -81,18 +77,22 @@ class Rig:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def request(self, objects: str, account: int = 0, pod: int = 0) -> provider_pb2.MountRequest:
-        """What the driver would send for a pod."""
+    @property
+    def calls(self) -> Counter[str]:
+        """How often each operation of the backend was asked for, until now."""
+        return self.backend.calls.copy()
+
+    def request(self, secrets: int, account: int = 0, pod: int = 0) -> provider_pb2.MountRequest:
+        """What the driver would send for a pod whose class has so many secrets."""
         name = f"web-{account}"
+        token = unsigned_token(NAMESPACE, name, self.backend.audience)
         attributes = {
-            "objects": objects,
+            **self.backend.parameters(secrets),
             PREFIX + "pod.name": f"{name}-{pod}",
             PREFIX + "pod.namespace": NAMESPACE,
             PREFIX + "pod.uid": f"uid-{account}-{pod}",
             PREFIX + "serviceAccount.name": name,
-            PREFIX + "serviceAccount.tokens": json.dumps(
-                {AUDIENCE: {"token": unsigned_token(NAMESPACE, name, AUDIENCE)}}
-            ),
+            PREFIX + "serviceAccount.tokens": json.dumps({self.backend.audience: {"token": token}}),
         }
         return provider_pb2.MountRequest(
             attributes=json.dumps(attributes), secrets="null", permission="420", target_path="/t"
@@ -112,16 +112,7 @@ class Rig:
         with ThreadPoolExecutor(at_once) as pool:
             return list(pool.map(self.mount, requests))
 
-
-def _account(name: str) -> dict[str, Any]:
-    role = f"arn:aws:iam::123456789012:role/{name}"
-    return {
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": {
-            "name": name,
-            "namespace": NAMESPACE,
-            "uid": f"uid-{name}",
-            "annotations": {"eks.amazonaws.com/role-arn": role},
-        },
-    }
+    def _account(self, name: str) -> dict[str, Any]:
+        annotations = dict(self.backend.annotations(name))
+        metadata = {"name": name, "namespace": NAMESPACE, "uid": f"uid-{name}", "annotations": annotations}
+        return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}

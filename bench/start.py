@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import grpc
 
 from bench.figures import Figure, Table
 from bench.process import first_answer, resident_mib
+from sscsi.clouds import ALL
 from sscsi.daemons import Daemon
 from sscsi.stage import Stage
 from sscsi_driver.csi import csi_pb2, csi_pb2_grpc
@@ -18,9 +20,11 @@ SETTLE_SECONDS = 10.0
 
 def measure() -> list[Table]:
     """Seconds of wall and CPU; the driver's memory 10 s after its first answer."""
-    with Stage(driver=False) as stage:
-        stage.provider.stop()
-        figures = _start("provider aws", stage.provider, lambda: _version(stage.provider))
+    with Stage(driver=False, clouds=ALL) as stage:
+        figures = []
+        for name, daemon in stage.providers.items():
+            daemon.stop()
+            figures += _start(f"provider {name}", daemon, partial(_version, daemon))
         figures += _start("driver", stage.driver, lambda: _plugin_info(stage.driver))
         time.sleep(SETTLE_SECONDS)
         idle = Figure("driver, 10 s after the first answer", resident_mib(stage.driver.pid), "MiB", DRIVER_BUDGET_MIB)

@@ -1,0 +1,10 @@
+"""The clouds that the bench measures; a further one is a class that follows `Backend`, and its line in `ALL`."""
+
+from typing import Final
+
+from bench.backends.aws import AwsBackend
+from bench.backends.backend import Backend, Promises
+
+__all__ = ["ALL", "AwsBackend", "Backend", "Promises"]
+
+ALL: Final[tuple[type[Backend], ...]] = (AwsBackend,)
