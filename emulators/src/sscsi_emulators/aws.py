@@ -4,6 +4,7 @@ moto answers what is asked of it; what it does not do stands in front of it: it 
 role is known by the access key that STS handed out for it.
 """
 
+import functools
 import io
 import json
 import socket
@@ -59,6 +60,12 @@ class _Refusal:
     retry_after: int | None = None
 
 
+@functools.cache
+def _owners_session() -> Any:
+    """One for the process: reading what describes the services takes longer than most tests."""
+    return boto3.Session(aws_access_key_id=_SEED, aws_secret_access_key="seed")  # noqa: S106
+
+
 class AwsEmulator:
     """One endpoint for sts, secretsmanager and ssm, from `with` to its end.
 
@@ -74,6 +81,7 @@ class AwsEmulator:
         self.calls: Counter[str] = Counter()
         self.latency_seconds = 0.0
         self.faults = Faults()
+        self._owners: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
         self._trusts: dict[str, _Trust] = {}
         self._denials: set[tuple[str, str, str]] = set()
@@ -93,6 +101,8 @@ class AwsEmulator:
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
         self._gate.set()
+        for client in self._owners.values():
+            client.close()
         self._stack.close()
         self._forget()
 
@@ -173,9 +183,12 @@ class AwsEmulator:
         self._gate.set()
 
     def _owner(self, service: str, region: str) -> Any:
-        session: Any = boto3.Session(aws_access_key_id=_SEED, aws_secret_access_key="seed")  # noqa: S106
-        config = Config(proxies={}, retries={"total_max_attempts": 1})
-        return session.client(service, region_name=region, endpoint_url=self.url, config=config)
+        with self._lock:
+            if (client := self._owners.get((service, region))) is None:
+                config = Config(proxies={}, retries={"total_max_attempts": 1})
+                client = _owners_session().client(service, region_name=region, endpoint_url=self.url, config=config)
+                self._owners[service, region] = client
+            return client
 
     def _forget(self) -> None:
         for service in ("secretsmanager", "ssm", "sts"):

@@ -4,6 +4,7 @@ No default chain of credentials exists here. A client signs with what the contex
 failure. Shared configuration files are never read.
 """
 
+import functools
 import logging
 import os
 import threading
@@ -20,6 +21,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.credentials import CredentialProvider, CredentialResolver, Credentials, ReadOnlyCredentials
 from botocore.exceptions import NoCredentialsError
+from botocore.loaders import Loader
 
 from sscsi_provider_aws.errors import outcome_of
 from sscsi_shared.daemon.metrics import backend_call
@@ -184,12 +186,20 @@ class Clients:
 def _session() -> boto3.Session:
     """A session that reads no file and finds no credentials but ours."""
     core = botocore.session.Session()
+    core.register_component("data_loader", _descriptions())
     for variable in ("config_file", "credentials_file"):
         core.set_config_variable(variable, os.devnull)
     # The session itself takes None for "ask the environment"; its store takes it for "none".
     core.get_component("config_store").set_config_variable("profile", None)
     core.register_component("credential_provider", CredentialResolver([_OnlyOurs()]))
     return boto3.Session(botocore_session=core)
+
+
+@functools.cache
+def _descriptions() -> Loader:
+    """What describes AWS's services, read once for the process."""
+    loader: Loader = botocore.session.Session().get_component("data_loader")
+    return loader
 
 
 def _attempts(environ: Mapping[str, str]) -> int:
