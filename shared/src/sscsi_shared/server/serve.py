@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from sscsi_shared.allowed_auth import FLAG, allowed_auth
 from sscsi_shared.cluster import Cluster, NoCluster
 from sscsi_shared.cluster_api import ApiServerCluster
 from sscsi_shared.cluster_folder import FolderCluster
@@ -36,6 +37,9 @@ MAX_RESPONSE: Final = Flag(
     whole_number,
 )
 KUBE_CA_FILE: Final = Flag("kube-ca-file", "", "PEM file with the API server's authority.", str)
+ALLOWED_AUTH: Final[Flag[frozenset[str]]] = Flag(
+    FLAG, frozenset(), "Node identities that a class may ask for, with commas between; by default none.", allowed_auth
+)
 
 PROVIDER_FLAGS: Final[tuple[Flag[Any], ...]] = (
     PROVIDER_VOLUME,
@@ -43,6 +47,7 @@ PROVIDER_FLAGS: Final[tuple[Flag[Any], ...]] = (
     KUBE_API_URL,
     KUBE_TOKEN_FILE,
     KUBE_CA_FILE,
+    ALLOWED_AUTH,
     MAX_RESPONSE,
     *ECONOMY_FLAGS,
     *COMMON,
@@ -59,6 +64,7 @@ class ProviderOptions:
         cluster: where service accounts come from.
         max_response_bytes: the most that an answer may come to.
         economy: what is kept, and for how long.
+        allowed_auth: node identities that a class may ask for.
     """
 
     folder: Path
@@ -66,6 +72,7 @@ class ProviderOptions:
     cluster: Cluster
     max_response_bytes: int = MAX_RESULT_BYTES
     economy: EconomyOptions = field(default_factory=EconomyOptions)
+    allowed_auth: frozenset[str] = frozenset()
 
 
 def parse_options(
@@ -90,6 +97,7 @@ def parse_options(
         _cluster(values, environ),
         values[MAX_RESPONSE],
         EconomyOptions.of(values),
+        values[ALLOWED_AUTH],
     )
     return values, options
 
