@@ -14,7 +14,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from sscsi_driver import tmpfs
-from sscsi_driver.attributes import DriverObject, OverlayRule
+from sscsi_driver.attributes import DriverObject, OverlayRule, refusal
 from sscsi_driver.classes import SecretProviderClass, not_found
 from sscsi_driver.csi import csi_pb2, csi_pb2_grpc
 from sscsi_driver.dispatch import Providers
@@ -101,9 +101,10 @@ class Driver:
         )
         self.socket = home / "csi.sock"
         self.server = grpc.server(futures.ThreadPoolExecutor(24))
+        identity = IdentityServicer("driver", lambda: refusal("driver", self.classes.driver_object("driver")))
         node = NodeServicer(self.publisher, "node-1", metrics)
         csi_pb2_grpc.add_NodeServicer_to_server(node, self.server)  # type: ignore[no-untyped-call]
-        csi_pb2_grpc.add_IdentityServicer_to_server(IdentityServicer("driver"), self.server)  # type: ignore[no-untyped-call]
+        csi_pb2_grpc.add_IdentityServicer_to_server(identity, self.server)  # type: ignore[no-untyped-call]
         self.server.add_insecure_port(f"unix:{self.socket}")
         self.server.start()
         self.channel = grpc.insecure_channel(f"unix:{self.socket}", options=(("grpc.use_local_subchannel_pool", 1),))

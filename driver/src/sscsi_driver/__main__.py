@@ -3,6 +3,7 @@
 Mounts stay when it ends: pods go on reading, and the next driver takes the volumes over.
 """
 
+import logging
 import os
 import sys
 from importlib.metadata import version
@@ -10,10 +11,12 @@ from typing import Final
 
 import grpc
 
+from sscsi_driver.attributes import refusal
 from sscsi_driver.class_folder import FolderClasses
 from sscsi_driver.classes import Classes, NoClasses
 from sscsi_driver.csi import csi_pb2_grpc
 from sscsi_driver.dispatch import Providers
+from sscsi_driver.errors import PublishError
 from sscsi_driver.identity import IdentityServicer
 from sscsi_driver.metrics import DriverMetrics
 from sscsi_driver.node import NodeServicer
@@ -24,6 +27,8 @@ from sscsi_driver.status_folder import NoStatus, StatusFolder
 from sscsi_shared.daemon.metrics import REGISTRY
 from sscsi_shared.daemon.serving import Service, serve
 from sscsi_shared.daemon.socket import prepare_folder
+
+log = logging.getLogger(__name__)
 
 SLOTS: Final = 240
 """Volumes that are published at once; a call that waits for a provider holds a thread, and unpublish must have one."""
@@ -38,9 +43,11 @@ def main() -> None:
     except OSError as error:
         sys.exit(f"sscsi-driver: the folder of providers {options.provider_volume} can't be made: {error.strerror}")
     metrics = DriverMetrics(REGISTRY)
-    publisher = _publisher(options, metrics)
+    classes: Classes = FolderClasses(options.objects) if options.objects is not None else NoClasses()
+    publisher = _publisher(options, classes, metrics)
     node = NodeServicer(publisher, options.publish.node, metrics)
-    identity = IdentityServicer(options.publish.driver_name)
+    name = options.publish.driver_name
+    identity = IdentityServicer(name, lambda: _refusal(classes, name))
 
     def register(server: grpc.Server) -> None:
         csi_pb2_grpc.add_IdentityServicer_to_server(identity, server)  # type: ignore[no-untyped-call]  # generated
@@ -61,8 +68,15 @@ def main() -> None:
     )
 
 
-def _publisher(options: DriverOptions, metrics: DriverMetrics) -> Publisher:
-    classes: Classes = FolderClasses(options.objects) if options.objects is not None else NoClasses()
+def _refusal(classes: Classes, driver_name: str) -> str:
+    try:
+        return refusal(driver_name, classes.driver_object(driver_name))
+    except PublishError as error:  # nobody can say: volumes that are mounted need a driver all the same
+        log.warning("the CSIDriver object %s can't be read: %s", driver_name, error.message)
+        return ""
+
+
+def _publisher(options: DriverOptions, classes: Classes, metrics: DriverMetrics) -> Publisher:
     return Publisher(
         classes=classes,
         providers=Providers(options.provider_folders, options.max_receive_bytes),

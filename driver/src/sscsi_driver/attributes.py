@@ -22,6 +22,13 @@ _SERVICE_ACCOUNT: Final = f"{CSI_PREFIX}serviceAccount.name"
 _KUBELETS_KEYS: Final = frozenset({_POD_NAME, _POD_NAMESPACE, _POD_UID, _SERVICE_ACCOUNT, f"{CSI_PREFIX}ephemeral"})
 """What kubelet overwrites whatever the pod says, with podInfoOnMount. Any other such key would be the pod's word."""
 
+STRICT_GROUP_KEY: Final = "strictGroup"
+"""Ours: `"true"` keeps everybody but root and the pod's fsGroup out of the volume's directories."""
+INTERVAL_KEY: Final = "rotationPollInterval"
+"""Ours: how often this volume is fetched again, as a duration such as `10m`, or `never`."""
+_OWN_KEYS: Final = frozenset({STRICT_GROUP_KEY, INTERVAL_KEY})
+"""For the driver alone: no provider sees them."""
+
 PERMISSION: Final = "420"
 """The mode of files that name none, 0644 as a decimal JSON number; every driver has always sent it."""
 
@@ -72,6 +79,16 @@ class OverlayRule:
         return self.keys is None or key in self.keys
 
 
+def refusal(driver_name: str, driver: DriverObject | None) -> str:
+    """Why a driver with this CSIDriver object can't serve; empty = it can, as far as is known."""
+    if driver is None or driver.pod_info:
+        return ""
+    return (
+        f"the CSIDriver object {driver_name} has podInfoOnMount off, so kubelet does not say whose volumes are meant: "
+        f'kubectl patch csidriver {driver_name} --type=merge -p \'{{"spec":{{"podInfoOnMount":true}}}}\''
+    )
+
+
 def pod_of(context: Mapping[str, str], driver: DriverObject | None) -> PodInfo:
     """The pod that kubelet names in the volume context; empty strings where it says nothing.
 
@@ -103,6 +120,7 @@ def attributes_text(
         for key, value in context.items()
         if key in _KUBELETS_KEYS or key == CLASS_KEY or (not key.startswith(CSI_PREFIX) and rule.permits(key))
     }
+    merged = {key: value for key, value in merged.items() if key not in _OWN_KEYS}
     if tokens is not None:
         merged[TOKENS_KEY] = tokens.reveal()
     return SecretText(_json(merged))
@@ -138,6 +156,13 @@ def split_context(context: Mapping[str, str]) -> tuple[dict[str, str], dict[str,
     open_text = {key: value for key, value in context.items() if key != TOKENS_KEY}
     hidden = {TOKENS_KEY: SecretText(context[TOKENS_KEY])} if context.get(TOKENS_KEY) else {}
     return open_text, hidden
+
+
+def own_word(key: str, parameters: Mapping[str, str], context: Mapping[str, str], rule: OverlayRule) -> str:
+    """What class or pod say to the driver itself; the pod's word counts where the rule lets it. Empty = nothing."""
+    if rule.permits(key) and key in context:
+        return context[key].strip()
+    return parameters.get(key, "").strip()
 
 
 def overridden(parameters: Mapping[str, str], context: Collection[str], rule: OverlayRule) -> tuple[str, ...]:

@@ -35,6 +35,8 @@ _MAX_METADATA_BYTES: Final = 256 * 1024
 """Existing providers put whole answers of backends into the status; gRPC's own limit of 8 KiB would hide them."""
 _HANDSHAKE_MS: Final = 4000
 """How long a provider that accepted the connection may take to speak HTTP/2 (gRPC's least connect timeout)."""
+_MODE_BITS: Final = 0o777
+"""No setuid, setgid or sticky bit on a secret; the existing driver sets whatever it is told."""
 _REASON: Final = re.compile(r"[A-Za-z]{1,40}")
 _LOST: Final = re.compile(
     r"Socket closed|Stream removed|Connection reset|Broken pipe|GOAWAY|Endpoint (closed|closing)|End of TCP stream"
@@ -261,7 +263,13 @@ def _read(provider: str, response: provider_pb2.MountResponse) -> MountResult:
     versions = {version.id: version.version for version in response.object_version}
     if len(versions) < len(response.object_version):
         log.warning("provider %s named an object id more than once; the last counts", provider)
+    if strange := [file.path for file in response.files if file.mode != file.mode & _MODE_BITS]:
+        log.warning(
+            "provider %s asked for modes beyond 0777, which were cut: %s", provider, clip(", ".join(strange), 256)
+        )
     return MountResult(
-        files=tuple(SecretFile(file.path, file.mode, SecretBytes(file.contents)) for file in response.files),
+        files=tuple(
+            SecretFile(file.path, file.mode & _MODE_BITS, SecretBytes(file.contents)) for file in response.files
+        ),
         versions=tuple(ObjectVersion(name, version) for name, version in versions.items()),
     )

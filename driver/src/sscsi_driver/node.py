@@ -9,6 +9,7 @@ from typing import Final
 
 import grpc
 
+from sscsi_driver import tmpfs
 from sscsi_driver.attributes import split_context
 from sscsi_driver.csi import csi_pb2, csi_pb2_grpc
 from sscsi_driver.errors import ErrorType, InvalidRequest, PublishError
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 MARGIN_SECONDS: Final = 3.0
 """How long before the caller's deadline ours ends, so that our text arrives first."""
 CEILING_SECONDS: Final = 100.0
+_MAX_GID: Final = (1 << 32) - 2
+"""-1 means "no change" to chown(2)."""
 _MAX_TEXT_BYTES: Final = 2600
 """A provider's 2 KiB and our words around it."""
 
@@ -87,8 +90,34 @@ class NodeServicer(csi_pb2_grpc.NodeServicer):
     def NodeGetCapabilities(
         self, request: csi_pb2.NodeGetCapabilitiesRequest, context: grpc.ServicerContext
     ) -> csi_pb2.NodeGetCapabilitiesResponse:
-        """None: inline volumes are not staged."""
-        return csi_pb2.NodeGetCapabilitiesResponse()
+        """Volume statistics and the pod's fsGroup; inline volumes are not staged."""
+        capability = csi_pb2.NodeServiceCapability
+        return csi_pb2.NodeGetCapabilitiesResponse(
+            capabilities=[
+                capability(rpc=capability.RPC(type=kind))
+                for kind in (capability.RPC.GET_VOLUME_STATS, capability.RPC.VOLUME_MOUNT_GROUP)
+            ]
+        )
+
+    def NodeGetVolumeStats(
+        self, request: csi_pb2.NodeGetVolumeStatsRequest, context: grpc.ServicerContext
+    ) -> csi_pb2.NodeGetVolumeStatsResponse:
+        """Bytes and inodes of the volume's tmpfs."""
+        if not request.volume_id:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "Volume ID missing in request")
+        if not request.volume_path:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "Volume path missing in request")
+        try:
+            usage = tmpfs.usage(Path(request.volume_path))
+        except (OSError, ValueError):
+            context.abort(grpc.StatusCode.NOT_FOUND, f"no volume is mounted on {clip(request.volume_path, 256)}")
+        kinds = ((csi_pb2.VolumeUsage.BYTES, usage.size), (csi_pb2.VolumeUsage.INODES, usage.inodes))
+        return csi_pb2.NodeGetVolumeStatsResponse(
+            usage=[
+                csi_pb2.VolumeUsage(unit=unit, total=one.total, used=one.used, available=one.total - one.used)
+                for unit, one in kinds
+            ]
+        )
 
     def NodeGetInfo(
         self, request: csi_pb2.NodeGetInfoRequest, context: grpc.ServicerContext
@@ -113,7 +142,17 @@ def _read_publish(request: csi_pb2.NodePublishVolumeRequest) -> PublishRequest:
         tokens=tokens,
         secrets={key: SecretText(value) for key, value in request.secrets.items()},
         readonly=request.readonly,
+        group=_group(request.volume_capability.mount.volume_mount_group),
     )
+
+
+def _group(text: str) -> int | None:
+    """The pod's fsGroup, which kubelet writes as a decimal number."""
+    if not text:
+        return None
+    if not text.isascii() or not text.isdecimal() or len(text) > 10 or int(text) > _MAX_GID:
+        raise InvalidRequest("Volume mount group in request is not a group's number")
+    return int(text)
 
 
 def _target(volume_id: str, target_path: str) -> Path:

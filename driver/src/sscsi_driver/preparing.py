@@ -9,16 +9,19 @@ import grpc
 
 from sscsi_driver.attributes import (
     CLASS_KEY,
+    STRICT_GROUP_KEY,
     OverlayRule,
     attributes_text,
     choose_tokens,
     overridden,
+    own_word,
     pod_of,
     secrets_text,
 )
 from sscsi_driver.classes import Classes, SecretProviderClass
 from sscsi_driver.dispatch import ProviderRequest
 from sscsi_driver.errors import ErrorType, InvalidRequest, PublishError
+from sscsi_shared.file_access import FileAccess
 from sscsi_shared.mount import PodInfo
 from sscsi_shared.secret import SecretText
 
@@ -35,6 +38,7 @@ class PublishRequest:
         tokens: the volume context's tokens entry, if it has one; perhaps the pod's own word.
         secrets: what kubelet read of nodePublishSecretRef, and perhaps the tokens.
         readonly: whether the pod mounts it read-only, as it must.
+        group: the pod's fsGroup; None = it has none.
     """
 
     target: Path
@@ -42,15 +46,17 @@ class PublishRequest:
     tokens: Mapping[str, SecretText]
     secrets: Mapping[str, SecretText]
     readonly: bool
+    group: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """All that a provider must be told, and on whose behalf."""
+    """All that a provider must be told, on whose behalf, and who may read what comes of it."""
 
     pod: PodInfo
     of_class: SecretProviderClass
     request: ProviderRequest
+    access: FileAccess
 
 
 def prepare(request: PublishRequest, classes: Classes, driver_name: str, rule: OverlayRule) -> Prepared:
@@ -91,4 +97,14 @@ def prepare(request: PublishRequest, classes: Classes, driver_name: str, rule: O
             secrets_text(request.secrets),
             str(request.target),
         ),
+        FileAccess(request.group, _strict(of_class, request, rule)),
     )
+
+
+def _strict(of_class: SecretProviderClass, request: PublishRequest, rule: OverlayRule) -> bool:
+    word = own_word(STRICT_GROUP_KEY, of_class.parameters, request.context, rule)
+    if word not in {"", "true", "false"}:
+        raise InvalidRequest(
+            f'{STRICT_GROUP_KEY} must be "true" or "false"; see the class and the pod\'s volumeAttributes'
+        )
+    return word == "true"

@@ -30,6 +30,7 @@ from sscsi_driver.volume import State, Volume, Volumes
 from sscsi_shared.cancellation import Cancellation
 from sscsi_shared.deadline import Clock, Deadline
 from sscsi_shared.errors import InvalidParameters
+from sscsi_shared.file_access import FileAccess, give_all
 from sscsi_shared.mount import MountResult, PodInfo
 from sscsi_shared.publish import publish
 
@@ -219,12 +220,12 @@ class Publisher:
             if state is State.ABSENT:
                 volume.open(self._settings.limits)
             self._fill(volume, prepared, deadline, cancellation)
+            volume.finish()
         except BaseException as error:
             # An uncertain one may be a running pod's: it is left to NodeUnpublishVolume.
             if state is State.ABSENT and volume.abandon():
                 raise
             raise _not_final(error, volume.target) from error
-        volume.state = State.FILLED
         volume.memory = Memory(request, prepared.of_class.provider, self._next_fetch())
         log.info("filled the volume %s of pod %s/%s", volume.target, prepared.pod.namespace, prepared.pod.name)
 
@@ -239,7 +240,7 @@ class Publisher:
         """
         with _naming(prepared.pod):
             result = self._providers.mount(prepared.of_class.provider, prepared.request, deadline, cancellation)
-            changed = bool(result.files) and _write(volume.target, result)
+            changed = _write(volume.target, result, prepared.access)
         status = pod_status(
             prepared.pod, prepared.of_class.name, str(volume.target), result.versions, self._settings.node
         )
@@ -286,10 +287,13 @@ def _naming(pod: PodInfo) -> Iterator[None]:
         ) from error
 
 
-def _write(target: Path, result: MountResult) -> bool:
-    """Swap the provider's files in."""
+def _write(target: Path, result: MountResult, access: FileAccess) -> bool:
+    """Swap the provider's files in; where it wrote them itself, only give them to the pod's group."""
     try:
-        return publish(target, result.files)
+        if not result.files:
+            give_all(target, access)
+            return False
+        return publish(target, result.files, access=access)
     except InvalidParameters as error:
         raise PublishError(
             f"the provider answered a file that can't be in a volume: {error}",

@@ -43,6 +43,22 @@ class TmpfsLimits:
     inodes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How much there is of something, and how much of it is taken."""
+
+    total: int
+    used: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a volume takes: bytes, and files, directories and links together."""
+
+    size: Share
+    inodes: Share
+
+
 class MountPoint(Enum):
     """What stands at a path."""
 
@@ -72,6 +88,21 @@ def look(target: Path) -> MountPoint:
             return MountPoint.CORRUPTED
         raise
     return MountPoint.MOUNTED
+
+
+def usage(target: Path) -> Usage:
+    """What the file system that is mounted on `target` takes (statvfs(3)).
+
+    Raises:
+        OSError: nothing is mounted there, or it can't be read.
+    """
+    if look(target) is not MountPoint.MOUNTED:
+        raise FileNotFoundError(errno.ENOENT, "nothing is mounted", str(target))
+    found = os.statvfs(target)
+    return Usage(
+        Share(found.f_blocks * found.f_frsize, (found.f_blocks - found.f_bfree) * found.f_frsize),
+        Share(found.f_files, found.f_files - found.f_ffree),
+    )
 
 
 def mount(target: Path, limits: TmpfsLimits) -> None:

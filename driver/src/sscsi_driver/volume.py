@@ -11,6 +11,7 @@ call looks at what stands at the target first.
 import contextlib
 import errno
 import logging
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 
 MemoryT = TypeVar("MemoryT")
 _TARGET_MODE = 0o750
+_UNFINISHED = "..unfinished"
+"""Stands in a volume from its mount until the moment before kubelet is told that it is filled."""
 
 
 class State(Enum):
@@ -39,7 +42,7 @@ class State(Enum):
 
     ABSENT = "nothing mounted"
     FILLING = "a first fill is in progress"
-    UNCERTAIN = "mounted before this process began, with files, but not by our writer"
+    UNCERTAIN = "mounted by another driver, with files that a provider wrote itself"
     FILLED = "filled"
 
 
@@ -87,6 +90,10 @@ class Volume(Generic[MemoryT]):
 
     def _adopt(self) -> State:
         """What a mount is that this process did not fill."""
+        if os.path.lexists(self.target / _UNFINISHED):
+            log.warning("the volume %s was never finished; unmounting it", self.target)
+            tmpfs.unmount(self.target)
+            return State.ABSENT
         if is_published(self.target):
             return State.FILLED
         if all(entry.name.startswith("..") for entry in self.target.iterdir()):
@@ -104,7 +111,9 @@ class Volume(Generic[MemoryT]):
             self.target.parent.mkdir(parents=True, exist_ok=True, mode=_TARGET_MODE)
             with contextlib.suppress(FileExistsError):
                 self.target.mkdir(mode=_TARGET_MODE)
+            self._clear()
             tmpfs.mount(self.target, limits)
+            (self.target / _UNFINISHED).touch(mode=0o600)
         except OSError as error:
             self.abandon()
             hint = ". The driver must be privileged" if error.errno == errno.EPERM else ""
@@ -114,6 +123,22 @@ class Volume(Generic[MemoryT]):
                 error_type=ErrorType.FAILED_TO_MOUNT,
             ) from error
         self.state = State.FILLING
+
+    def finish(self) -> None:
+        """The first fill is complete: from here on the volume counts as filled, after a crash too.
+
+        Raises:
+            PublishError: that can't be noted.
+        """
+        try:
+            (self.target / _UNFINISHED).unlink(missing_ok=True)
+        except OSError as error:
+            raise PublishError(
+                f"the volume {self.target} can't be finished: {error.strerror}",
+                code=grpc.StatusCode.INTERNAL,
+                error_type=ErrorType.FILE_WRITE_ERROR,
+            ) from error
+        self.state = State.FILLED
 
     def abandon(self) -> bool:
         """Unmount and remove the target after a failed first fill; whether nothing is left behind."""
@@ -143,6 +168,12 @@ class Volume(Generic[MemoryT]):
             raise UnpublishFailed(
                 f"failed to unmount and remove target path {self.target}: {error.strerror}"
             ) from error
+
+    def _clear(self) -> None:
+        """Files on the node's disk, of a provider that wrote without a mount: a tmpfs on top would only hide them."""
+        if any(self.target.iterdir()) and not tmpfs.mount_points_below(self.target):
+            shutil.rmtree(self.target)
+            self.target.mkdir(mode=_TARGET_MODE)
 
     def _remove(self) -> None:
         try:

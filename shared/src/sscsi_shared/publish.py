@@ -23,6 +23,7 @@ from typing import Final
 
 from sscsi_shared.deadline import Clock
 from sscsi_shared.errors import InvalidParameters, clip
+from sscsi_shared.file_access import FileAccess
 from sscsi_shared.mount import SecretFile
 from sscsi_shared.paths import check_layout, check_mode
 
@@ -34,10 +35,12 @@ _NEW_DATA: Final = "..data_tmp"
 _NEW_LINK: Final = "..link_tmp"
 _VERSION: Final = re.compile(r"\.\.\d{4}_\d\d_\d\d_\d\d_\d\d_\d\d\.\d+")
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_DIRECTORY_MODE: Final = 0o755
+_ANYBODY: Final = FileAccess()
 
 
-def publish(target: Path, files: Sequence[SecretFile], *, now: Clock = time.time) -> bool:
+def publish(
+    target: Path, files: Sequence[SecretFile], *, access: FileAccess = _ANYBODY, now: Clock = time.time
+) -> bool:
     """Make `files` the whole published content of the directory `target`.
 
     Files published before and absent now vanish; regular files that a provider wrote itself under the same names are
@@ -46,6 +49,7 @@ def publish(target: Path, files: Sequence[SecretFile], *, now: Clock = time.time
     Args:
         target: the volume's root; it must exist and be a directory, not a link.
         files: relative clean paths, permission bits, contents.
+        access: the group that all of it is given to, the volume's root too.
         now: seconds since 1970, for the name of the new directory.
 
     Returns:
@@ -56,13 +60,15 @@ def publish(target: Path, files: Sequence[SecretFile], *, now: Clock = time.time
         OSError: the write failed; what was published before is still in place.
     """
     with _open_directory(target) as root:
-        return publish_at(root, files, now=now)
+        return publish_at(root, files, access=access, now=now)
 
 
-def publish_at(root: int, files: Sequence[SecretFile], *, now: Clock = time.time) -> bool:
+def publish_at(
+    root: int, files: Sequence[SecretFile], *, access: FileAccess = _ANYBODY, now: Clock = time.time
+) -> bool:
     """`publish` into an opened directory."""
     _check(files)
-    return _publish(root, files, now)
+    return _publish(root, files, access, now)
 
 
 def is_published(target: Path) -> bool:
@@ -82,14 +88,16 @@ def _check(files: Sequence[SecretFile]) -> None:
             raise InvalidParameters(f"invalid path: more than {MAX_DEPTH} directories deep: {clip(file.path, 120)}.")
 
 
-def _publish(root: int, files: Sequence[SecretFile], now: Clock) -> bool:
+def _publish(root: int, files: Sequence[SecretFile], access: FileAccess, now: Clock) -> bool:
+    if access.group is not None and not access.fits(os.fstat(root), access.directory_mode):
+        access.give(root, access.directory_mode)
     old = _current(root)
     _sweep(root, keep=old)
     links = {file.path.partition("/")[0] for file in files}
     stale = _published_names(root) - links
-    fresh = old is None or not _same(root, old, files)
+    fresh = old is None or not _same(root, old, files, access)
     if fresh:
-        _swap(root, _write_version(root, files, now))
+        _swap(root, _write_version(root, files, access, now))
     # After the swap: a new name never points at nothing, and a link lost in a crash comes back on the next call.
     linked = [_link(root, name) for name in sorted(links)]
     for name in stale:
@@ -155,14 +163,16 @@ def _published_names(root: int) -> set[str]:
     return {name for name in os.listdir(root) if _readlink(name, root) == f"{DATA}/{name}"}
 
 
-def _same(root: int, version: str, files: Sequence[SecretFile]) -> bool:
-    """Whether the version holds exactly these files with these modes and contents."""
+def _same(root: int, version: str, files: Sequence[SecretFile], access: FileAccess) -> bool:
+    """Whether the version holds exactly these files with these modes and contents, for that group."""
     wanted = {file.path: file for file in files}
     seen = 0
     with _open_directory(version, root) as directory:
+        if not access.fits(os.fstat(directory), access.directory_mode):
+            return False
         for path, name, parent in _walk(directory, ""):
             file = wanted.get(path)
-            if file is None or not _same_file(name, parent, file):
+            if file is None or not _same_file(name, parent, file, access):
                 return False
             seen += 1
     return seen == len(wanted)
@@ -181,9 +191,9 @@ def _walk(directory: int, prefix: str) -> Iterator[tuple[str, str, int]]:
             yield from _walk(below, f"{prefix}{name}/")
 
 
-def _same_file(name: str, parent: int, file: SecretFile) -> bool:
+def _same_file(name: str, parent: int, file: SecretFile, access: FileAccess) -> bool:
     status = os.stat(name, dir_fd=parent, follow_symlinks=False)
-    if not stat.S_ISREG(status.st_mode) or stat.S_IMODE(status.st_mode) != file.mode:
+    if not stat.S_ISREG(status.st_mode) or not access.fits(status, access.file_mode(file.mode)):
         return False
     contents = file.contents.reveal()
     if status.st_size != len(contents):
@@ -196,14 +206,14 @@ def _same_file(name: str, parent: int, file: SecretFile) -> bool:
         return stream.read() == contents
 
 
-def _write_version(root: int, files: Sequence[SecretFile], now: Clock) -> str:
+def _write_version(root: int, files: Sequence[SecretFile], access: FileAccess, now: Clock) -> str:
     """Write a new version beside the old; its directory's name."""
     name = _make_directory(root, now)
     try:
         with _open_directory(name, root) as directory:
-            os.fchmod(directory, _DIRECTORY_MODE)
+            access.give(directory, access.directory_mode)
             for file in files:
-                _write_file(directory, file)
+                _write_file(directory, file, access)
     except BaseException:
         with contextlib.suppress(OSError):
             shutil.rmtree(name, dir_fd=root)
@@ -220,7 +230,7 @@ def _make_directory(root: int, now: Clock) -> str:
             return name
 
 
-def _write_file(version: int, file: SecretFile) -> None:
+def _write_file(version: int, file: SecretFile, access: FileAccess) -> None:
     *directories, name = file.path.split("/")
     with contextlib.ExitStack() as stack:
         parent = version
@@ -228,12 +238,12 @@ def _write_file(version: int, file: SecretFile) -> None:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(directory, 0o700, dir_fd=parent)
             parent = stack.enter_context(_open_directory(directory, parent))
-            os.fchmod(parent, _DIRECTORY_MODE)
+            access.give(parent, access.directory_mode)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(name, flags, 0o600, dir_fd=parent), "wb") as stream:
             stream.write(file.contents.reveal())
             stream.flush()
-            os.fchmod(stream.fileno(), file.mode)
+            access.give(stream.fileno(), access.file_mode(file.mode))
 
 
 def _swap(root: int, version: str) -> None:

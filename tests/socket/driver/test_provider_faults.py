@@ -89,13 +89,6 @@ class TestProviderFails:
                 id="file under file",
             ),
             pytest.param(
-                always(volume(("a", b"x"), mode=0o4755)),
-                grpc.StatusCode.INTERNAL,
-                "the provider answered a file",
-                "FileWriteError",
-                id="set-uid",
-            ),
-            pytest.param(
                 always(volume(*((f"f{n}", b"") for n in range(2000)))),
                 grpc.StatusCode.INTERNAL,
                 "the volume's files can't be written: No space left",

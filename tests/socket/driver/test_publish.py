@@ -243,7 +243,9 @@ class TestArguments:
         assert (info.name, info.vendor_version[:1]) == ("driver", "v")
         assert list(driver.identity.GetPluginCapabilities(csi_pb2.GetPluginCapabilitiesRequest()).capabilities) == []
         assert driver.identity.Probe(csi_pb2.ProbeRequest()).ready.value
-        assert list(driver.node.NodeGetCapabilities(csi_pb2.NodeGetCapabilitiesRequest()).capabilities) == []
+        capabilities = driver.node.NodeGetCapabilities(csi_pb2.NodeGetCapabilitiesRequest()).capabilities
+        rpc = csi_pb2.NodeServiceCapability.RPC
+        assert [one.rpc.type for one in capabilities] == [rpc.GET_VOLUME_STATS, rpc.VOLUME_MOUNT_GROUP]
         assert driver.node.NodeGetInfo(csi_pb2.NodeGetInfoRequest()).node_id == "node-1"
         code, _ = failure(lambda: driver.node.NodeStageVolume(csi_pb2.NodeStageVolumeRequest(volume_id="v")))
         assert code is grpc.StatusCode.UNIMPLEMENTED

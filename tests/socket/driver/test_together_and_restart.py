@@ -12,6 +12,9 @@ import pytest
 from driver_rig import INTERVAL, LIMITS, Driver, failure, gone, mounts, needs_mount, status_files
 from scripted_provider import ScriptedProvider, always, refuse, volume
 from sscsi_driver import tmpfs
+from sscsi_shared.mount import SecretFile
+from sscsi_shared.publish import publish
+from sscsi_shared.secret import SecretBytes
 
 pytestmark = needs_mount
 
@@ -140,3 +143,31 @@ class TestRestart:
         assert status_files(home)
         start().unpublish(target)
         assert gone(home, target)
+
+    def test_a_volume_whose_first_fill_was_cut_off_is_filled_anew(
+        self, driver: Driver, provider: ScriptedProvider, home: Path, target: Path
+    ) -> None:
+        """The driver died after the provider had written, before kubelet heard OK (recording 17: firstm)."""
+        target.mkdir(parents=True)
+        tmpfs.mount(target, LIMITS)
+        publish(target, [SecretFile("password", 0o600, SecretBytes(b"half"))])
+        (target / "..unfinished").touch()
+        provider.answer = refuse(grpc.StatusCode.NOT_FOUND, "no such secret")
+        assert failure(lambda: driver.publish(target))[0] is grpc.StatusCode.NOT_FOUND
+        assert gone(home, target)
+
+        provider.answer = always(volume(("password", b"one")))
+        driver.publish(target)
+        assert (target / "password").read_bytes() == b"one"
+        assert not (target / "..unfinished").exists()
+
+    def test_a_rebooted_node_starts_clean(
+        self, driver: Driver, provider: ScriptedProvider, home: Path, target: Path
+    ) -> None:
+        """The tmpfs has gone with the boot; what lies in the plain directory is on the node's disk."""
+        target.mkdir(parents=True)
+        (target / "leaked").write_bytes(b"on disk")
+        driver.publish(target)
+        assert mounts(home) == [str(target)]
+        tmpfs.unmount(target)
+        assert list(target.iterdir()) == []
