@@ -18,13 +18,17 @@ from sscsi_driver.attributes import DriverObject, OverlayRule, refusal
 from sscsi_driver.classes import SecretProviderClass, not_found
 from sscsi_driver.csi import csi_pb2, csi_pb2_grpc
 from sscsi_driver.dispatch import Providers
+from sscsi_driver.filling import Filler, PublishSettings
 from sscsi_driver.identity import IdentityServicer
 from sscsi_driver.metrics import DriverMetrics
 from sscsi_driver.node import NodeServicer
-from sscsi_driver.publishing import Publisher, PublishSettings
+from sscsi_driver.publishing import Publisher
+from sscsi_driver.refreshing import Refresher
 from sscsi_driver.status_folder import StatusFolder
 from sscsi_driver.tmpfs import TmpfsLimits
 from sscsi_driver.volume import Volumes
+from sscsi_shared.cancellation import Cancellation
+from sscsi_shared.deadline import Deadline
 
 LIMITS = TmpfsLimits(size=16 * 1024 * 1024, inodes=1024)
 POD = {
@@ -89,15 +93,22 @@ class Driver:
         metrics = DriverMetrics(self.registry)
         self.volumes: Volumes[Any] = Volumes()
         self.providers = Providers(self.folders, 4 * 1024 * 1024)
-        self.publisher = Publisher(
+        filler = Filler(
             classes=self.classes,
             providers=self.providers,
-            volumes=self.volumes,
             statuses=StatusFolder(home / "status"),
-            metrics=metrics,
             settings=PublishSettings("driver", "node-1", LIMITS, overlay or OverlayRule(), rotation_interval),
+        )
+        self.refresher = Refresher(
+            filler=filler,
+            volumes=self.volumes,
+            metrics=metrics,
             clock=lambda: self.now,
+            now=lambda: self.now,
             jitter=lambda: 0.0,
+        )
+        self.publisher = Publisher(
+            filler=filler, refresher=self.refresher, volumes=self.volumes, metrics=metrics, now=lambda: self.now
         )
         self.socket = home / "csi.sock"
         self.server = grpc.server(futures.ThreadPoolExecutor(24))
@@ -128,6 +139,13 @@ class Driver:
 
     def publish(self, target: Path, timeout: float = 20, **changes: Any) -> None:
         self.node.NodePublishVolume(self.request(target, **changes), timeout=timeout)
+
+    def rotate(self) -> int:
+        """Fetch what is due, here and now; how many."""
+        due = self.refresher.due()
+        for target in due:
+            self.refresher.refresh(target, Deadline.after(20), Cancellation())
+        return len(due)
 
     def unpublish(self, target: Path) -> None:
         self.node.NodeUnpublishVolume(

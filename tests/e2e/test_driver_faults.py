@@ -205,7 +205,7 @@ def test_a_stopped_driver_leaves_its_mounts_and_its_follower_takes_them_over(nod
     node.provider("answer", "two")
     node.driver("--enable-secret-rotation", "--rotation-poll-interval=1h")
     node.publish()
-    assert node.password() == b"two"
+    assert until(lambda: node.password() == b"two")
     assert node.mounts() == [str(node.target)]
     node.unpublish()
     assert (node.mounts(), node.target.exists(), list((node.home / "status").iterdir())) == ([], False, [])

@@ -17,11 +17,14 @@ from sscsi_driver.classes import Classes, NoClasses
 from sscsi_driver.csi import csi_pb2_grpc
 from sscsi_driver.dispatch import Providers
 from sscsi_driver.errors import PublishError
+from sscsi_driver.filling import Filler
 from sscsi_driver.identity import IdentityServicer
-from sscsi_driver.metrics import DriverMetrics
+from sscsi_driver.memory import NodeVolumes
+from sscsi_driver.metrics import DriverMetrics, VolumeGauges
 from sscsi_driver.node import NodeServicer
 from sscsi_driver.options import DriverOptions, read_options
-from sscsi_driver.publishing import NodeVolumes, Publisher
+from sscsi_driver.publishing import Publisher
+from sscsi_driver.refreshing import Refresher
 from sscsi_driver.rotation import Rotation
 from sscsi_driver.status_folder import NoStatus, StatusFolder
 from sscsi_shared.daemon.metrics import REGISTRY
@@ -44,7 +47,10 @@ def main() -> None:
         sys.exit(f"sscsi-driver: the folder of providers {options.provider_volume} can't be made: {error.strerror}")
     metrics = DriverMetrics(REGISTRY)
     classes: Classes = FolderClasses(options.objects) if options.objects is not None else NoClasses()
-    publisher = _publisher(options, classes, metrics)
+    filler, volumes = _filler(options, classes), NodeVolumes()
+    refresher = Refresher(filler=filler, volumes=volumes, metrics=metrics)
+    REGISTRY.register(VolumeGauges(refresher.states, refresher.ages))
+    publisher = Publisher(filler=filler, refresher=refresher, volumes=volumes, metrics=metrics)
     node = NodeServicer(publisher, options.publish.node, metrics)
     name = options.publish.driver_name
     identity = IdentityServicer(name, lambda: _refusal(classes, name))
@@ -53,7 +59,7 @@ def main() -> None:
         csi_pb2_grpc.add_IdentityServicer_to_server(identity, server)  # type: ignore[no-untyped-call]  # generated
         csi_pb2_grpc.add_NodeServicer_to_server(node, server)  # type: ignore[no-untyped-call]
 
-    rotation = Rotation(publisher) if options.publish.rotation_interval is not None else None
+    rotation = Rotation(refresher) if options.publish.rotation_interval is not None else None
     serve(
         Service(
             name="sscsi-driver",
@@ -76,13 +82,11 @@ def _refusal(classes: Classes, driver_name: str) -> str:
         return ""
 
 
-def _publisher(options: DriverOptions, classes: Classes, metrics: DriverMetrics) -> Publisher:
-    return Publisher(
+def _filler(options: DriverOptions, classes: Classes) -> Filler:
+    return Filler(
         classes=classes,
         providers=Providers(options.provider_folders, options.max_receive_bytes),
-        volumes=NodeVolumes(),
         statuses=StatusFolder(options.status_folder) if options.status_folder is not None else NoStatus(),
-        metrics=metrics,
         settings=options.publish,
     )
 

@@ -41,11 +41,13 @@ class DriverObject:
         token_requests: whether it asks kubelet for tokens at all.
         tokens_in_secrets: whether kubelet puts them into `secrets` (Kubernetes 1.35) instead of the volume context.
         pod_info: whether kubelet says whose volume it is.
+        republish: whether kubelet publishes filled volumes again and again (requiresRepublish).
     """
 
     token_requests: bool
     tokens_in_secrets: bool
     pod_info: bool
+    republish: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,7 @@ def driver_of(body: Mapping[str, Any]) -> DriverObject:
         token_requests=bool(spec.get("tokenRequests")),
         tokens_in_secrets=spec.get("serviceAccountTokenInSecrets") is True,
         pod_info=spec.get("podInfoOnMount") is True,
+        republish=spec.get("requiresRepublish") is True,
     )
 
 

@@ -233,7 +233,15 @@ def _failure(provider: str, found: ProviderSocket, call: grpc.Call) -> PublishEr
         text or f'provider "{provider}" answered {code.name} without a text',
         code=code,
         error_type=reason if _REASON.fullmatch(reason) else ErrorType.PROVIDER_ERROR,
+        retry_after=_seconds(metadata.get("sscsi-retry-after")),
     )
+
+
+def _seconds(text: str | bytes | None) -> float | None:
+    """A whole number of seconds in a provider's metadata; None where it is none."""
+    if isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) < 10:
+        return float(text)
+    return None
 
 
 def _too_large(text: str) -> bool:

@@ -46,13 +46,21 @@ class PublishError(Exception):
         message: for the pod's events; its first sentence stands alone; no secret in it.
         code: the status that kubelet gets.
         error_type: the metrics' label; a word of ErrorType, or a provider's own.
+        retry_after: seconds that the backend asks to be left alone; None = it says nothing.
     """
 
-    def __init__(self, message: str, *, code: grpc.StatusCode, error_type: str) -> None:
+    def __init__(
+        self, message: str, *, code: grpc.StatusCode, error_type: str, retry_after: float | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
         self.error_type = error_type
+        self.retry_after = retry_after
+
+    def saying(self, message: str, code: grpc.StatusCode | None = None) -> "PublishError":
+        """The same failure in other words, perhaps with another code; to be raised from this one."""
+        return PublishError(message, code=code or self.code, error_type=self.error_type, retry_after=self.retry_after)
 
 
 class InvalidRequest(PublishError):

@@ -5,9 +5,13 @@ prometheus-client adds `_total` to a counter's name by itself.
 
 import re
 import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 _OS: Final = "linux"
 _BOUNDS: Final = (0.1, 0.1349, 0.1821, 0.2456, 0.3314, 0.4472, 0.6034, 0.8142, 1.0986, 1.4823, 2.0)
@@ -31,6 +35,46 @@ class _Bounded:
                     return _OTHER
                 self._words.add(word)
             return word
+
+
+@dataclass(frozen=True, slots=True)
+class ContentAge:
+    """How long ago the content of a class's volumes was last known to be the backend's; the oldest volume counts."""
+
+    namespace: str
+    of_class: str
+    seconds: float
+
+
+class VolumeGauges(Collector):
+    """What is read off the volumes at each scrape.
+
+    Args:
+        waiting: how many filled volumes wait for what; `fetching` = they are being asked for.
+        ages: one for each class that is in use on this node.
+    """
+
+    def __init__(self, waiting: Callable[[], Mapping[str, int]], ages: Callable[[], Iterable[ContentAge]]) -> None:
+        self._waiting = waiting
+        self._ages = ages
+
+    def collect(self) -> Iterable[Metric]:
+        """See Collector."""
+        volumes = GaugeMetricFamily(
+            "sscsi_volumes",
+            "Filled volumes: waiting for their interval, due, being fetched, or due and held up (tokens, backed_off)",
+            labels=("state",),
+        )
+        for state, number in self._waiting().items():
+            volumes.add_metric((state,), number)
+        age = GaugeMetricFamily(
+            "sscsi_content_age_seconds",
+            "Since the oldest content of a class on this node was last known to be the backend's",
+            labels=("namespace", "class"),
+        )
+        for one in self._ages():
+            age.add_metric((one.namespace, one.of_class), one.seconds)
+        return volumes, age
 
 
 class DriverMetrics:
@@ -75,6 +119,26 @@ class DriverMetrics:
             registry=registry,
             buckets=_BOUNDS,
         )
+
+        self._skipped = Counter(
+            "sscsi_rotation_skipped",
+            "Volumes not fetched: published again before their time (not_due), or due and waiting (tokens, backed_off)",
+            ("reason",),
+            registry=registry,
+        )
+
+        self._begin()
+
+    def _begin(self) -> None:
+        """Series without a word of others exist from the start: a rate over a first event can be seen."""
+        for series in (self._unpublish, self._unpublish_error, self._rotation_seconds):
+            series.labels(_OS)
+        for reason in ("not_due", "tokens", "backed_off"):
+            self._skipped.labels(reason)
+
+    def skipped(self, reason: str, number: int) -> None:
+        """Volumes were not fetched, though published again or due."""
+        self._skipped.labels(reason).inc(number)
 
     def published(self, provider: str) -> None:
         """A NodePublishVolume was answered OK; `provider` is empty where the class was not read."""

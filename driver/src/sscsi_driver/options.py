@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sscsi_driver.attributes import OverlayRule
-from sscsi_driver.publishing import PublishSettings
+from sscsi_driver.filling import PublishSettings
 from sscsi_driver.tmpfs import TmpfsLimits
 from sscsi_shared.daemon.flags import Flag, boolean, duration, parse
 from sscsi_shared.daemon.options import COMMON, VERSION, DaemonOptions

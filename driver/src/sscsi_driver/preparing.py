@@ -4,12 +4,15 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import grpc
 
 from sscsi_driver.attributes import (
     CLASS_KEY,
+    INTERVAL_KEY,
     STRICT_GROUP_KEY,
+    DriverObject,
     OverlayRule,
     attributes_text,
     choose_tokens,
@@ -21,11 +24,16 @@ from sscsi_driver.attributes import (
 from sscsi_driver.classes import Classes, SecretProviderClass
 from sscsi_driver.dispatch import ProviderRequest
 from sscsi_driver.errors import ErrorType, InvalidRequest, PublishError
+from sscsi_shared.daemon.flags import duration
 from sscsi_shared.file_access import FileAccess
 from sscsi_shared.mount import PodInfo
 from sscsi_shared.secret import SecretText
 
 log = logging.getLogger(__name__)
+
+MIN_INTERVAL_SECONDS: Final = 10.0
+"""No class or pod is fetched more often, unless the operator has all of them fetched so."""
+NEVER: Final = "never"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +59,24 @@ class PublishRequest:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """All that a provider must be told, on whose behalf, and who may read what comes of it."""
+    """All that a provider must be told, on whose behalf, who may read what comes of it, and how often it is asked.
+
+    Attributes:
+        interval: seconds between two fetches; None = never again.
+        driver: what the CSIDriver object says.
+    """
 
     pod: PodInfo
     of_class: SecretProviderClass
     request: ProviderRequest
     access: FileAccess
+    interval: float | None = None
+    driver: DriverObject | None = None
 
 
-def prepare(request: PublishRequest, classes: Classes, driver_name: str, rule: OverlayRule) -> Prepared:
+def prepare(
+    request: PublishRequest, classes: Classes, driver_name: str, rule: OverlayRule, interval: float | None = None
+) -> Prepared:
     """Find the class and put together what the provider is told.
 
     Args:
@@ -67,6 +84,7 @@ def prepare(request: PublishRequest, classes: Classes, driver_name: str, rule: O
         classes: where the class comes from.
         driver_name: of the CSIDriver object, which says where tokens come from.
         rule: which parameters the pod may override.
+        interval: the operator's, between two fetches; None = volumes don't rotate.
 
     Raises:
         PublishError: the class, or what kubelet says of the pod, is missing or wrong.
@@ -98,6 +116,8 @@ def prepare(request: PublishRequest, classes: Classes, driver_name: str, rule: O
             str(request.target),
         ),
         FileAccess(request.group, _strict(of_class, request, rule)),
+        _interval(of_class, request, rule, interval) if driver is None or driver.republish else None,
+        driver,
     )
 
 
@@ -108,3 +128,22 @@ def _strict(of_class: SecretProviderClass, request: PublishRequest, rule: Overla
             f'{STRICT_GROUP_KEY} must be "true" or "false"; see the class and the pod\'s volumeAttributes'
         )
     return word == "true"
+
+
+def _interval(
+    of_class: SecretProviderClass, request: PublishRequest, rule: OverlayRule, default: float | None
+) -> float | None:
+    """How often the volume is fetched: pod's word, class's word, operator's; only the operator turns it on."""
+    word = own_word(INTERVAL_KEY, of_class.parameters, request.context, rule)
+    if default is None or not word:
+        return default
+    if word == NEVER:
+        return None
+    try:
+        return max(duration(word), min(MIN_INTERVAL_SECONDS, default))
+    except ValueError as error:
+        log.warning(
+            "%s %r of class %s/%s is not understood, %s; it is fetched every %g s",
+            INTERVAL_KEY, word[:32], of_class.namespace, of_class.name, error, default,
+        )  # fmt: skip
+        return default

@@ -6,27 +6,28 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from sscsi_driver.publishing import Publisher
+from sscsi_driver.refreshing import Refresher
 from sscsi_shared.cancellation import Cancellation
 from sscsi_shared.deadline import Deadline
 
 log = logging.getLogger(__name__)
 
 _TICK_SECONDS: Final = 1.0
-_WORKERS: Final = 8
+_WORKERS: Final = 32
+"""The schedule lets each provider have a quarter of them: a few that hang hold up no other."""
 _CALL_SECONDS: Final = 100.0
 
 
 class Rotation:
-    """Looks every second at which volumes are due, and fetches them in a small pool: a few that hang hold up no other.
+    """Looks every second at which volumes are due, and fetches them in a pool.
 
     Args:
-        publisher: knows what is due, and does the work.
+        refresher: knows what is due, and does the work.
         tick_seconds: how often to look.
     """
 
-    def __init__(self, publisher: Publisher, tick_seconds: float = _TICK_SECONDS) -> None:
-        self._publisher = publisher
+    def __init__(self, refresher: Refresher, tick_seconds: float = _TICK_SECONDS) -> None:
+        self._refresher = refresher
         self._tick_seconds = tick_seconds
         self._stopping = threading.Event()
         self._lock = threading.Lock()
@@ -51,7 +52,7 @@ class Rotation:
     def look(self) -> int:
         """Begin to fetch every volume that is due and not being fetched; how many."""
         begun = 0
-        for target in self._publisher.due():
+        for target in self._refresher.due():
             with self._lock:
                 if target in self._running or self._stopping.is_set():
                     continue
@@ -76,7 +77,7 @@ class Rotation:
 
     def _rotate(self, target: Path, cancellation: Cancellation) -> None:
         try:
-            self._publisher.rotate(target, Deadline.after(_CALL_SECONDS), cancellation)
+            self._refresher.refresh(target, Deadline.after(_CALL_SECONDS), cancellation)
         except Exception:
             log.exception("rotating the volume %s failed", target)
         finally:

@@ -27,7 +27,7 @@ from sscsi_driver.errors import ErrorType, PublishError, Unpublished, UnpublishF
 from sscsi_driver.tmpfs import MountPoint, TmpfsLimits
 from sscsi_shared.cancellation import Cancellation
 from sscsi_shared.deadline import Deadline
-from sscsi_shared.publish import is_published
+from sscsi_shared.publish import DATA, is_published
 
 log = logging.getLogger(__name__)
 
@@ -140,6 +140,13 @@ class Volume(Generic[MemoryT]):
             ) from error
         self.state = State.FILLED
 
+    def changed_at(self) -> float:
+        """When a volume's content last changed, in seconds since 1970, as far as its files tell."""
+        for path in (self.target / DATA, self.target):
+            with contextlib.suppress(OSError):
+                return path.lstat().st_mtime
+        return 0.0
+
     def abandon(self) -> bool:
         """Unmount and remove the target after a failed first fill; whether nothing is left behind."""
         try:
@@ -247,16 +254,16 @@ class Volumes(Generic[MemoryT]):
             self._leave(volume)
         return memory
 
-    def filled(self) -> list[Path]:
-        """The targets that are filled, as far as this process knows; a snapshot."""
-        with self._lock:
-            return [volume.target for volume in self._volumes.values() if volume.state is State.FILLED]
-
     def peek(self, target: Path) -> MemoryT | None:
-        """What is remembered of a target now, without waiting for it."""
+        """What is remembered of a filled target now, without waiting for it; None while it is being unpublished."""
         with self._lock:
             volume = self._volumes.get(target)
-            return volume.memory if volume is not None else None
+            return volume.memory if volume is not None and not volume.doomed else None
+
+    def memories(self) -> list[MemoryT]:
+        """What is remembered of all filled targets; a snapshot."""
+        with self._lock:
+            return [volume.memory for volume in self._volumes.values() if volume.memory is not None]
 
     def _enter(self, target: Path) -> Volume[MemoryT]:
         with self._lock:

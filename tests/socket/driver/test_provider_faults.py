@@ -176,6 +176,7 @@ class TestProviderFails:
         for contents in (b"one", b"two", b"three"):
             with ScriptedProvider(always(volume(("password", contents)))).serving(path):
                 rotating.publish(target)
+                rotating.rotate()
                 rotating.now += 2 * INTERVAL
                 assert (target / "password").read_bytes() == contents
             path.unlink(missing_ok=True)

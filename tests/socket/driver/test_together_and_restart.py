@@ -76,7 +76,10 @@ class TestRestart:
         first.stop()
         provider.answer = always(volume(("password", b"two")))
 
-        start(rotation_interval=INTERVAL).publish(target)
+        second = start(rotation_interval=INTERVAL)
+        assert second.rotate() == 0
+        second.publish(target)
+        assert second.rotate() == 1
 
         assert (target / "password").read_bytes() == b"two"
         assert mounts(home) == [str(target)]
@@ -89,7 +92,10 @@ class TestRestart:
         first.stop()
         provider.answer = refuse(grpc.StatusCode.UNAVAILABLE, "down")
 
-        start(rotation_interval=INTERVAL).publish(target)
+        second = start(rotation_interval=INTERVAL)
+        second.publish(target)
+        assert second.rotate() == 1
+        second.publish(target)
 
         assert (target / "password").read_bytes() == b"one"
 

@@ -50,7 +50,7 @@ def test_classes_and_the_driver_are_found(tmp_path: Path) -> None:
         "shop", "demo", "aws", {"objects": "- objectName: password\n"}
     )
     assert classes.get("shop", "other").name == "other"
-    assert classes.driver_object("secrets-store.csi.k8s.io") == DriverObject(True, True, True)
+    assert classes.driver_object("secrets-store.csi.k8s.io") == DriverObject(True, True, True, republish=False)
     assert classes.driver_object("another") is None
 
 

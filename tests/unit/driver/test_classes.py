@@ -53,13 +53,13 @@ def test_not_found_says_what_is_there() -> None:
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
-        ({}, DriverObject(False, False, False)),
-        ({"tokenRequests": []}, DriverObject(False, False, False)),
+        ({}, DriverObject(False, False, False, False)),
+        ({"tokenRequests": [], "requiresRepublish": True}, DriverObject(False, False, False, True)),
         (
             {"tokenRequests": [{"audience": "a"}], "serviceAccountTokenInSecrets": True, "podInfoOnMount": True},
-            DriverObject(True, True, True),
+            DriverObject(True, True, True, False),
         ),
-        ({"serviceAccountTokenInSecrets": "true", "podInfoOnMount": "true"}, DriverObject(False, False, False)),
+        ({"serviceAccountTokenInSecrets": "true", "podInfoOnMount": "true"}, DriverObject(False, False, False, False)),
     ],
 )
 def test_the_driver_object(spec: dict[str, Any], expected: DriverObject) -> None:

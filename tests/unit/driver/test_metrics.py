@@ -1,6 +1,6 @@
 from prometheus_client import CollectorRegistry, generate_latest
 
-from sscsi_driver.metrics import DriverMetrics
+from sscsi_driver.metrics import ContentAge, DriverMetrics, VolumeGauges
 
 
 def test_names_and_labels_are_those_of_release_1_6() -> None:
@@ -48,3 +48,22 @@ def test_words_that_others_choose_are_bounded() -> None:
         == 2
     )
     assert 'error_type="other"' in text
+
+
+def test_what_is_read_off_the_volumes() -> None:
+    registry = CollectorRegistry()
+    registry.register(VolumeGauges(lambda: {"waiting": 3, "tokens": 1}, lambda: [ContentAge("shop", "demo", 90.0)]))
+    lines = generate_latest(registry).decode().splitlines()
+    assert 'sscsi_volumes{state="waiting"} 3.0' in lines
+    assert 'sscsi_volumes{state="tokens"} 1.0' in lines
+    assert 'sscsi_content_age_seconds{class="demo",namespace="shop"} 90.0' in lines
+
+
+def test_series_exist_before_anything_has_happened() -> None:
+    registry = CollectorRegistry()
+    DriverMetrics(registry)
+    text = generate_latest(registry).decode()
+    for name in ("node_publish_total", "node_unpublish_total", "rotation_reconcile_total"):
+        assert name in text, "what the existing driver's own end-to-end tests look for"
+    assert 'node_unpublish_total{os_type="linux"} 0.0' in text
+    assert 'sscsi_rotation_skipped_total{reason="tokens"} 0.0' in text

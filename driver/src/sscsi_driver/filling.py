@@ -1,0 +1,143 @@
+"""From a request to a volume's content, for the first time and again: the class, the provider, files and status."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+
+from sscsi_driver.attributes import OverlayRule
+from sscsi_driver.classes import Classes
+from sscsi_driver.dispatch import Providers
+from sscsi_driver.errors import ErrorType, PublishError
+from sscsi_driver.preparing import Prepared, PublishRequest, prepare
+from sscsi_driver.status import pod_status
+from sscsi_driver.status_folder import StatusSink
+from sscsi_driver.tmpfs import TmpfsLimits
+from sscsi_shared.cancellation import Cancellation
+from sscsi_shared.deadline import Deadline
+from sscsi_shared.errors import InvalidParameters
+from sscsi_shared.file_access import FileAccess, give_all
+from sscsi_shared.mount import MountResult, PodInfo
+from sscsi_shared.publish import publish
+
+
+@dataclass(frozen=True, slots=True)
+class PublishSettings:
+    """What an operator decides.
+
+    Attributes:
+        driver_name: of the CSIDriver object.
+        node: the node's name.
+        limits: of each volume.
+        overlay: which parameters a pod may override.
+        rotation_interval: seconds between two fetches of one volume, where its class says nothing; None = a filled
+            volume is never asked for again.
+    """
+
+    driver_name: str
+    node: str
+    limits: TmpfsLimits
+    overlay: OverlayRule = field(default_factory=OverlayRule)
+    rotation_interval: float | None = None
+
+
+class Filler:
+    """Fills volumes that are mounted and held.
+
+    Args:
+        classes: where classes come from.
+        providers: who is asked.
+        statuses: where pod statuses go.
+        settings: what the operator decided.
+    """
+
+    def __init__(
+        self, *, classes: Classes, providers: Providers, statuses: StatusSink, settings: PublishSettings
+    ) -> None:
+        self.settings = settings
+        self._classes = classes
+        self._providers = providers
+        self._statuses = statuses
+
+    def prepare(self, request: PublishRequest) -> Prepared:
+        """See preparing.prepare."""
+        settings = self.settings
+        return prepare(request, self._classes, settings.driver_name, settings.overlay, settings.rotation_interval)
+
+    def provider_of(self, namespace: str, name: str) -> str:
+        """The provider of a class.
+
+        Raises:
+            PublishError: there is no such class.
+        """
+        return self._classes.get(namespace, name).provider
+
+    def check(self, prepared: Prepared) -> None:
+        """See whether the provider is there.
+
+        Raises:
+            PublishError: it is not.
+        """
+        with _naming(prepared.pod):
+            self._providers.check(prepared.of_class.provider)
+
+    def fill(self, target: Path, prepared: Prepared, deadline: Deadline, cancellation: Cancellation) -> bool:
+        """Ask the provider, swap its files in, report the versions; whether the files changed.
+
+        Raises:
+            PublishError: with the pod's name; files published before are in place.
+        """
+        with _naming(prepared.pod):
+            result = self._providers.mount(prepared.of_class.provider, prepared.request, deadline, cancellation)
+            changed = _write(target, result, prepared.access)
+        status = pod_status(prepared.pod, prepared.of_class.name, str(target), result.versions, self.settings.node)
+        try:
+            self._statuses.write(status)
+        except OSError as error:
+            raise PublishError(
+                f"failed to create secret provider class pod status for pod {prepared.pod.namespace}/"
+                f"{prepared.pod.name}, err: {error.strerror or error}",
+                code=grpc.StatusCode.INTERNAL,
+                error_type=ErrorType.STATUS_WRITE_ERROR,
+            ) from error
+        return changed
+
+    def forget(self, target: Path) -> None:
+        """The volume is gone."""
+        self._statuses.remove(str(target))
+
+
+@contextmanager
+def _naming(pod: PodInfo) -> Iterator[None]:
+    """Put the pod's name before what a provider, or the way to it, made of the mount."""
+    try:
+        yield
+    except PublishError as error:
+        raise error.saying(
+            f"failed to mount secrets store objects for pod {pod.namespace}/{pod.name}, err: {error.message}"
+        ) from error
+
+
+def _write(target: Path, result: MountResult, access: FileAccess) -> bool:
+    """Swap the provider's files in; where it wrote them itself, only give them to the pod's group."""
+    try:
+        if not result.files:
+            give_all(target, access)
+            return False
+        return publish(target, result.files, access=access)
+    except InvalidParameters as error:
+        raise PublishError(
+            f"the provider answered a file that can't be in a volume: {error}",
+            code=grpc.StatusCode.INTERNAL,
+            error_type=ErrorType.FILE_WRITE_ERROR,
+        ) from error
+    except OSError as error:
+        hint = ". The volume is full: raise --volume-size or --volume-inodes" if error.errno == errno.ENOSPC else ""
+        raise PublishError(
+            f"the volume's files can't be written: {error.strerror}{hint}",
+            code=grpc.StatusCode.INTERNAL,
+            error_type=ErrorType.FILE_WRITE_ERROR,
+        ) from error
