@@ -1,6 +1,7 @@
 """A threaded HTTP server on loopback, in this process, for one WSGI application."""
 
 import logging
+import ssl
 import threading
 from collections.abc import Callable, Iterable
 from types import TracebackType
@@ -23,11 +24,13 @@ class LoopbackServer:
 
     Args:
         application: called in a thread for each request.
+        tls: what to show to clients; None = plain HTTP.
     """
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Application, tls: ssl.SSLContext | None = None) -> None:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        self._server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_Quiet)
+        self._scheme = "https" if tls else "http"
+        self._server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_Quiet, ssl_context=tls)
         self._server.daemon_threads = True  # type: ignore[attr-defined]
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="emulator", daemon=True
@@ -36,7 +39,7 @@ class LoopbackServer:
     @property
     def url(self) -> str:
         """Scheme, host and port."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -64,7 +64,7 @@ class Output:
         path: relative to the volume's root.
         mode: permission bits.
         transform: from the object's content to the file's.
-        id: the object version's id; unique within the mount.
+        id: the object version's id; several files bear one only where they are made of one object.
     """
 
     path: str

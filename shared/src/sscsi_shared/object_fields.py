@@ -102,18 +102,23 @@ class ObjectFields:
     all_keys: bool = False
     selection: Selection | None = None
 
-    def outputs(self, name: str, path: str, mode: int) -> tuple[Output | Spread, ...]:
+    def outputs(
+        self, name: str, path: str, mode: int, *, version_id: str = "", extract: Transform = WHOLE
+    ) -> tuple[Output | Spread, ...]:
         """The files that the object becomes.
 
         Args:
             name: the object in the author's words.
-            path: of the file with its whole content.
+            path: of the file with its content.
             mode: permission bits of files that name none themselves.
+            version_id: of that file's object version; by default its path.
+            extract: what of the content that file holds, before its encoding is undone.
         """
         whole: Transform = WHOLE if self.encoding is None else Decode(self.encoding)
         if self.all_keys or self.selection is not None:
             return (Spread(self.naming, mode, AllKeys() if self.all_keys else None, whole),)
-        files = [Output(path, mode, path, whole)]
+        content = extract if whole == WHOLE else whole if extract == WHOLE else Chain((extract, whole))
+        files = [Output(path, mode, version_id or path, content)]
         for entry in self.jmes:
             steps: list[Transform] = [] if self.encoding is None else [whole]
             steps.append(JmesPath(entry.expression, name, entry.alias))

@@ -41,22 +41,25 @@ def check_plan(plan: MountPlan[ObjectT]) -> None:
     """Refuse a plan that could never be rendered, before anything is asked.
 
     Raises:
-        InvalidParameters: a path or mode is illegal, two files collide, or two outputs bear one id.
+        InvalidParameters: a path or mode is illegal, two files collide, or files of two objects bear one id.
     """
     outputs = [output for planned in plan.reads for output in planned.outputs]
     for output in outputs:
         check_mode(output.mode)
     fixed = [output for output in outputs if isinstance(output, Output)]
     check_layout([output.path for output in fixed])
-    first: dict[str, str] = {}
-    for output in fixed:
-        if output.id in first:
-            raise InvalidParameters(
-                f"The files {_shown(first[output.id])} and {_shown(output.path)} would be reported under one object "
-                f"version id, {_shown(output.id)}.",
-                hint="Ask for the object once, or give one of them an alias.",
-            )
-        first[output.id] = output.path
+    first: dict[str, tuple[str, object]] = {}
+    for planned in plan.reads:
+        for output in planned.outputs:
+            if not isinstance(output, Output):
+                continue
+            path, of = first.setdefault(output.id, (output.path, planned.candidates))
+            if of != planned.candidates:
+                raise InvalidParameters(
+                    f"The files {_shown(path)} and {_shown(output.path)} would be reported under one object version "
+                    f"id, {_shown(output.id)}.",
+                    hint="Ask for the object once, or give one of them an alias.",
+                )
 
 
 def render(plan: MountPlan[ObjectT], reads: Sequence[Read | None], *, max_bytes: int = MAX_RESULT_BYTES) -> MountResult:

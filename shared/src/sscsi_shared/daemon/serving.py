@@ -49,6 +49,7 @@ class Service:
         register: adds the servicers to a server; called anew when the socket had to be made again.
         services: full names of the gRPC services, for health and reflection.
         slots: how many long calls run at once.
+        aliases: other paths of the same socket, in the same folder.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Service:
     register: Callable[[grpc.Server], None]
     services: Sequence[str]
     slots: int
+    aliases: Sequence[Path] = ()
 
 
 class SocketServer:
@@ -94,6 +96,7 @@ class SocketServer:
         """Make the socket file again if somebody removed it; a successor's is left alone."""
         found = inode_of(self._service.socket)
         if found == self._own:
+            self._link(vanished=True)
             return
         if found is not None:
             if not self._successor_seen:
@@ -115,7 +118,8 @@ class SocketServer:
         self._health.enter_graceful_shutdown()
         self._server.stop(grace).wait()
         if self._own is not None:
-            remove_own(self._service.socket, self._own)
+            for path in (*self._service.aliases, self._service.socket):
+                remove_own(path, self._own)
 
     def _build(self) -> grpc.Server:
         server = grpc.server(
@@ -141,6 +145,16 @@ class SocketServer:
             self._server.add_insecure_port(f"unix:{private}")
         self._server.start()
         self._own = take(private, self._service.socket)
+        self._link(vanished=False)
+
+    def _link(self, *, vanished: bool) -> None:
+        """Let the aliases name the same socket; where `vanished`, only those that nobody else has taken."""
+        for path in self._service.aliases:
+            if inode_of(path) != self._own and not (vanished and inode_of(path)):
+                private = private_name(path, self._bound)
+                private.unlink(missing_ok=True)
+                private.hardlink_to(self._service.socket)
+                private.replace(path)
 
 
 @contextlib.contextmanager

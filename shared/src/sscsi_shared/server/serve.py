@@ -109,6 +109,7 @@ def serve_provider(
     runtime_name: str,
     version: str,
     writes_below: Path | None = None,
+    aliases: Sequence[str] = (),
 ) -> None:
     """Serve a provider on `<folder>/<provider.name>.sock` until SIGTERM; does not return.
 
@@ -118,6 +119,7 @@ def serve_provider(
         runtime_name: for Version.
         version: for Version.
         writes_below: kubelet's folder, where the provider is to write the files itself; None = the driver does.
+        aliases: other values of `spec.provider` that this provider answers to.
     """
     economy: Economy[Any, Any, Any, Any] = Economy(provider, options.economy, count=metrics.economy)
     metrics.economy_holds(lambda: economy.held_bytes, lambda: economy.held_sessions)
@@ -138,6 +140,7 @@ def serve_provider(
             register=lambda server: provider_pb2_grpc.add_CSIDriverProviderServicer_to_server(servicer, server),  # type: ignore[no-untyped-call]
             services=(SERVICE_NAME,),
             slots=servicer.long_calls,
+            aliases=[options.folder / f"{name}.sock" for name in aliases],
         ),
         options.daemon,
     )
