@@ -17,9 +17,7 @@ from sscsi_shared.testing.stage import POD, STRANGER, Stage, Wanted
 
 POOL = "my-project.svc.id.goog"
 CLUSTER = {"PROJECT": "my-project", "CLUSTER_LOCATION": "europe-west1", "CLUSTER_NAME": "c1"}
-EXCHANGE = (
-    f"identitynamespace:{POOL}:https://container.googleapis.com/v1/projects/my-project/locations/europe-west1/clusters/c1"
-)
+EXCHANGE = f"identitynamespace:{POOL}:https://container.googleapis.com/v1/projects/my-project/locations/europe-west1/clusters/c1"
 MEMBER = f"serviceAccount:{POOL}[{POD.namespace}/{POD.service_account}]"
 
 

@@ -4,7 +4,8 @@ from typing import Final
 
 from bench.backends.aws import AwsBackend
 from bench.backends.backend import Backend, Promises
+from bench.backends.gcp import GcpBackend
 
 __all__ = ["ALL", "AwsBackend", "Backend", "Promises"]
 
-ALL: Final[tuple[type[Backend], ...]] = (AwsBackend,)
+ALL: Final[tuple[type[Backend], ...]] = (AwsBackend, GcpBackend)

@@ -7,8 +7,9 @@ from typing import Final
 
 from sscsi.clouds.aws import AwsCloud
 from sscsi.clouds.cloud import Cloud, Ground
+from sscsi.clouds.gcp import GcpCloud
 
-__all__ = ["ALL", "AwsCloud", "Cloud", "Ground"]
+__all__ = ["ALL", "AwsCloud", "Cloud", "GcpCloud", "Ground"]
 
-ALL: Final[tuple[type[Cloud], ...]] = (AwsCloud,)
+ALL: Final[tuple[type[Cloud], ...]] = (AwsCloud, GcpCloud)
 """In the order in which the demo shows them; the first is the one whose story it tells whole."""
