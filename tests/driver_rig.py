@@ -13,7 +13,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from sscsi_driver import tmpfs
+from sscsi_driver import control, tmpfs
 from sscsi_driver.attributes import DriverObject, OverlayRule, refusal
 from sscsi_driver.classes import SecretProviderClass, not_found
 from sscsi_driver.csi import csi_pb2, csi_pb2_grpc
@@ -69,11 +69,12 @@ class MemoryClasses:
     provider: str = "test"
     driver: DriverObject | None = None
     present: bool = True
+    refresh: str = ""
 
     def get(self, namespace: str, name: str) -> SecretProviderClass:
         if not self.present or (namespace, name) != ("shop", "demo"):
             raise not_found(namespace, name, ["demo"], [])
-        return SecretProviderClass(namespace, name, self.provider, self.parameters)
+        return SecretProviderClass(namespace, name, self.provider, self.parameters, self.refresh)
 
     def driver_object(self, driver_name: str) -> DriverObject | None:
         return self.driver
@@ -116,6 +117,7 @@ class Driver:
         node = NodeServicer(self.publisher, "node-1", metrics)
         csi_pb2_grpc.add_NodeServicer_to_server(node, self.server)  # type: ignore[no-untyped-call]
         csi_pb2_grpc.add_IdentityServicer_to_server(identity, self.server)  # type: ignore[no-untyped-call]
+        control.add_to_server(self.refresher.force, self.server)
         self.server.add_insecure_port(f"unix:{self.socket}")
         self.server.start()
         self.channel = grpc.insecure_channel(f"unix:{self.socket}", options=(("grpc.use_local_subchannel_pool", 1),))

@@ -57,7 +57,8 @@ class Node:
                 [
                     sys.executable, "-m", "sscsi_driver", f"--endpoint=unix://{self.driver_socket}", "--nodeid=node-1",
                     f"--provider-volume={self.providers}", "--additional-provider-volume-paths=",
-                    f"--objects={self.home}/objects", f"--status-dir={self.home}/status", "--takeover-wait=0s", *flags,
+                    f"--objects={self.home}/objects", f"--status-dir={self.home}/status", "--takeover-wait=0s",
+                    "--metrics-addr=", *flags,
                 ],
                 stdout=log, stderr=log, text=True,
             )  # fmt: skip

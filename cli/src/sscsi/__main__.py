@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from sscsi import demo, mount
+from sscsi import demo, mount, refresh
 
 _INTERRUPTED: Final = 130
 
@@ -16,6 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="sscsi", description="Secrets Store CSI from the command line.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     mount.declare(commands.add_parser("mount", help="mount a SecretProviderClass as kubelet would"))
+    refresh.declare(commands.add_parser("refresh", help="let this node's driver fetch volumes now"))
     demo.declare(commands.add_parser("demo", help="the whole line, with local backends"))
     parsed = parser.parse_args(arguments)
     try:

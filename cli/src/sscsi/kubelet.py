@@ -105,7 +105,7 @@ class Kubelet:
     """A client of the driver's socket, from `with` to its end."""
 
     def __init__(self, socket: Path, root: Path, timeout: float = 120.0) -> None:
-        self._channel = _channel(socket)
+        self._channel = channel_to(socket)
         self._node: Any = csi_pb2_grpc.NodeStub(self._channel)  # type: ignore[no-untyped-call]  # generated
         self._root = root
         self._timeout = timeout
@@ -196,13 +196,14 @@ def ask_provider(socket: Path, request: provider_pb2.MountRequest, timeout: floa
     Raises:
         grpc.RpcError: it failed.
     """
-    with _channel(socket) as channel:
+    with channel_to(socket) as channel:
         stub: Any = provider_pb2_grpc.CSIDriverProviderStub(channel)  # type: ignore[no-untyped-call]  # generated
         answer: provider_pb2.MountResponse = stub.Mount(request, timeout=timeout)
         return answer
 
 
-def _channel(socket: Path) -> grpc.Channel:
+def channel_to(socket: Path) -> grpc.Channel:
+    """A channel to a socket, as the driver and kubelet make them."""
     return grpc.insecure_channel(
         f"unix:{socket.absolute()}",
         options=[

@@ -253,6 +253,7 @@ class Stage:
                 f"--objects={self.objects}",
                 f"--status-dir={self.status}",
                 "--log-format=text",
+                "--metrics-addr=",
                 *(rotation if self._rotation else []),
             ],
             self.folder / "run" / "csi.sock",

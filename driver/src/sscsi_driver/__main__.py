@@ -6,11 +6,13 @@ Mounts stay when it ends: pods go on reading, and the next driver takes the volu
 import logging
 import os
 import sys
+import threading
 from importlib.metadata import version
 from typing import Final
 
 import grpc
 
+from sscsi_driver import control
 from sscsi_driver.attributes import refusal
 from sscsi_driver.class_folder import FolderClasses
 from sscsi_driver.classes import Classes, NoClasses
@@ -24,8 +26,10 @@ from sscsi_driver.metrics import DriverMetrics, VolumeGauges
 from sscsi_driver.node import NodeServicer
 from sscsi_driver.options import DriverOptions, read_options
 from sscsi_driver.publishing import Publisher
+from sscsi_driver.recovery import NobodyKnows, Recovery
 from sscsi_driver.refreshing import Refresher
 from sscsi_driver.rotation import Rotation
+from sscsi_driver.startup import StartUp
 from sscsi_driver.status_folder import NoStatus, StatusFolder
 from sscsi_shared.daemon.metrics import REGISTRY
 from sscsi_shared.daemon.serving import Service, serve
@@ -47,7 +51,8 @@ def main() -> None:
         sys.exit(f"sscsi-driver: the folder of providers {options.provider_volume} can't be made: {error.strerror}")
     metrics = DriverMetrics(REGISTRY)
     classes: Classes = FolderClasses(options.objects) if options.objects is not None else NoClasses()
-    filler, volumes = _filler(options, classes), NodeVolumes()
+    providers = Providers(options.provider_folders, options.max_receive_bytes)
+    filler, volumes = _filler(options, classes, providers), NodeVolumes()
     refresher = Refresher(filler=filler, volumes=volumes, metrics=metrics)
     REGISTRY.register(VolumeGauges(refresher.states, refresher.ages))
     publisher = Publisher(filler=filler, refresher=refresher, volumes=volumes, metrics=metrics)
@@ -58,8 +63,21 @@ def main() -> None:
     def register(server: grpc.Server) -> None:
         csi_pb2_grpc.add_IdentityServicer_to_server(identity, server)  # type: ignore[no-untyped-call]  # generated
         csi_pb2_grpc.add_NodeServicer_to_server(node, server)  # type: ignore[no-untyped-call]
+        control.add_to_server(refresher.force, server)
 
-    rotation = Rotation(refresher) if options.publish.rotation_interval is not None else None
+    recovery = Recovery(volumes=volumes, publisher=publisher, pods=NobodyKnows(), driver_name=name)
+    start_up = StartUp(
+        providers=providers,
+        required=options.required_providers,
+        driver_name=name,
+        node=None,
+        taint=options.startup_taint,
+    )
+
+    def after(stopping: threading.Event) -> None:
+        for part in (Rotation(refresher), recovery, start_up):
+            part.start(stopping)
+
     serve(
         Service(
             name="sscsi-driver",
@@ -70,7 +88,7 @@ def main() -> None:
             slots=SLOTS,
         ),
         options.daemon,
-        after=rotation.start if rotation is not None else None,
+        after=after,
     )
 
 
@@ -82,10 +100,10 @@ def _refusal(classes: Classes, driver_name: str) -> str:
         return ""
 
 
-def _filler(options: DriverOptions, classes: Classes) -> Filler:
+def _filler(options: DriverOptions, classes: Classes, providers: Providers) -> Filler:
     return Filler(
         classes=classes,
-        providers=Providers(options.provider_folders, options.max_receive_bytes),
+        providers=providers,
         statuses=StatusFolder(options.status_folder) if options.status_folder is not None else NoStatus(),
         settings=options.publish,
     )

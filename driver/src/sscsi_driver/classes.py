@@ -13,6 +13,7 @@ import grpc
 from sscsi_driver.attributes import DriverObject
 from sscsi_driver.errors import ErrorType, PublishError
 
+REFRESH_ANNOTATION: Final = "sscsi.dev/refresh"
 _MAX_NAMED: Final = 10
 
 
@@ -25,12 +26,14 @@ class SecretProviderClass:
         name: of the class.
         provider: `spec.provider`; never empty.
         parameters: `spec.parameters`; never empty; nested things are one text.
+        refresh: the annotation sscsi.dev/refresh; whenever it changes, the class's volumes are fetched at once.
     """
 
     namespace: str
     name: str
     provider: str
     parameters: Mapping[str, str]
+    refresh: str = ""
 
 
 class Classes(Protocol):
@@ -112,7 +115,8 @@ def class_of(body: Mapping[str, Any], namespace: str, name: str, where: str = ""
                 f"spec.parameters.{_shown(str(key))} of {of_class} is no text but a {_kind(value)}. "
                 "Put it into quotation marks; put a list behind `|`."
             )
-    return SecretProviderClass(namespace, name, provider, dict(parameters))
+    refresh = _mapping(_mapping(body.get("metadata")).get("annotations")).get(REFRESH_ANNOTATION)
+    return SecretProviderClass(namespace, name, provider, dict(parameters), refresh if isinstance(refresh, str) else "")
 
 
 def driver_of(body: Mapping[str, Any]) -> DriverObject:

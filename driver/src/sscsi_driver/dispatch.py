@@ -27,6 +27,8 @@ from sscsi_shared.v1alpha1 import provider_pb2, provider_pb2_grpc
 
 log = logging.getLogger(__name__)
 
+API_VERSION: Final = "v1alpha1"
+"""What every driver sends with Version."""
 MAX_PROVIDER_TEXT_BYTES: Final = 2048
 """How much of a provider's text goes on to kubelet."""
 _LARGE_ANSWER_BYTES: Final = 1024 * 1024
@@ -139,6 +141,28 @@ class Providers:
                 code=grpc.StatusCode.UNAVAILABLE,
                 error_type=ErrorType.PROVIDER_UNREACHABLE,
             ) from error
+
+    def version(self, provider: str, deadline: Deadline) -> str:
+        """Ask the provider who it is: its name and version, as it says.
+
+        Raises:
+            PublishError: it is not there, or does not answer.
+        """
+        found = find(provider, self._folders)
+        dial(provider, found)
+        with self._channel(found) as channel:
+            call = channel.stub.Version.future(
+                provider_pb2.VersionRequest(version=API_VERSION), timeout=deadline.remaining()
+            )
+            try:
+                answer: provider_pb2.VersionResponse = call.result()
+            except grpc.RpcError as error:
+                raise PublishError(
+                    f"provider {provider} on {found.path} does not answer Version: {clip(call.details() or '', 256)}",
+                    code=grpc.StatusCode.UNAVAILABLE,
+                    error_type=ErrorType.PROVIDER_UNREACHABLE,
+                ) from error
+        return clip(f"{answer.runtime_name} {answer.runtime_version}", 128)
 
     def close(self) -> None:
         """Close every channel; calls in progress end."""

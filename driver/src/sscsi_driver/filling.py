@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc
 
 from sscsi_driver.attributes import OverlayRule
-from sscsi_driver.classes import Classes
+from sscsi_driver.classes import Classes, SecretProviderClass
 from sscsi_driver.dispatch import Providers
 from sscsi_driver.errors import ErrorType, PublishError
 from sscsi_driver.preparing import Prepared, PublishRequest, prepare
@@ -67,13 +67,13 @@ class Filler:
         settings = self.settings
         return prepare(request, self._classes, settings.driver_name, settings.overlay, settings.rotation_interval)
 
-    def provider_of(self, namespace: str, name: str) -> str:
-        """The provider of a class.
+    def class_of(self, namespace: str, name: str) -> SecretProviderClass:
+        """A class as it is now.
 
         Raises:
             PublishError: there is no such class.
         """
-        return self._classes.get(namespace, name).provider
+        return self._classes.get(namespace, name)
 
     def check(self, prepared: Prepared) -> None:
         """See whether the provider is there.

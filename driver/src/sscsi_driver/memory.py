@@ -21,6 +21,7 @@ class Memory:
         provider: who fills it; empty until it is known.
         filled_at: when its content was last known to be the backend's.
         driver: what the CSIDriver object said when it was last read.
+        refresh: the class's annotation when it was last read; None = it was not.
         trouble: why the last fetch failed; empty = it did not.
     """
 
@@ -28,6 +29,7 @@ class Memory:
     provider: str
     filled_at: Instant
     driver: DriverObject | None = None
+    refresh: str | None = None
     trouble: str = ""
 
     @property

@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from sscsi_driver.attributes import OverlayRule
 from sscsi_driver.filling import PublishSettings
+from sscsi_driver.startup import TAINT_SUFFIX
 from sscsi_driver.tmpfs import TmpfsLimits
 from sscsi_shared.daemon.flags import Flag, boolean, duration, parse
-from sscsi_shared.daemon.options import COMMON, VERSION, DaemonOptions
+from sscsi_shared.daemon.options import COMMON, METRICS_ADDR, VERSION, DaemonOptions
 
 _SIZE: Final = re.compile(r"(\d{1,15})(|Ki|Mi|Gi|KiB|MiB|GiB)")
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -90,6 +91,17 @@ STATUS_DIR: Final = Flag("status-dir", "", "Write SecretProviderClassPodStatuses
 ROTATION: Final = Flag("enable-secret-rotation", False, "Ask again for the content of filled volumes.", boolean)
 ROTATION_INTERVAL: Final = Flag("rotation-poll-interval", 120.0, "How often, as a duration such as 2m.", duration)
 
+METRICS: Final = replace(METRICS_ADDR, default=":8095")
+REQUIRED_PROVIDERS: Final = Flag(
+    "required-providers",
+    "",
+    "Providers, separated by commas, that must answer before the startup taint is taken off the node.",
+    str,
+)
+STARTUP_TAINT: Final = Flag(
+    "startup-taint", "", "Key of the taint that is taken off the node then. Empty = DRIVERNAME/agent-not-ready.", str
+)
+
 _TEXTS: Final = (
     "metrics-backend", "provider-health-check-interval", "pprof-port",
     "v", "vmodule", "stderrthreshold", "log_dir", "log_file", "log_file_max_size", "log_backtrace_at",
@@ -119,7 +131,10 @@ FLAGS: Final[tuple[Flag[Any], ...]] = (
     STATUS_DIR,
     ROTATION,
     ROTATION_INTERVAL,
-    *COMMON,
+    REQUIRED_PROVIDERS,
+    STARTUP_TAINT,
+    METRICS,
+    *(flag for flag in COMMON if flag.name != METRICS.name),
     *_IGNORED,
 )
 
@@ -135,6 +150,8 @@ class DriverOptions:
         max_receive_bytes: the largest answer of a provider.
         objects: the folder of classes; None = none was named.
         status_folder: where pod statuses go; None = nowhere.
+        required_providers: who must answer before the startup taint goes.
+        startup_taint: its key.
         publish: what concerns each volume.
         daemon: what every daemon has.
     """
@@ -145,8 +162,15 @@ class DriverOptions:
     max_receive_bytes: int
     objects: Path | None
     status_folder: Path | None
+    required_providers: tuple[str, ...]
+    startup_taint: str
     publish: PublishSettings
     daemon: DaemonOptions
+
+
+def _names(text: str) -> list[str]:
+    """What stands between the commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def read_options(arguments: Sequence[str], environ: Mapping[str, str], version: str) -> DriverOptions:
@@ -155,16 +179,17 @@ def read_options(arguments: Sequence[str], environ: Mapping[str, str], version: 
     if values[VERSION]:
         print(version)  # noqa: T201
         raise SystemExit(0)
-    more = [path.strip() for path in values[MORE_PROVIDER_VOLUMES].split(",")]
     provider_volume = Path(values[PROVIDER_VOLUME])
     max_receive = values[MAX_RECEIVE]
     return DriverOptions(
         socket=Path(values[ENDPOINT]),
         provider_volume=provider_volume,
-        provider_folders=(*(Path(path) for path in more if path), provider_volume),
+        provider_folders=(*(Path(path) for path in _names(values[MORE_PROVIDER_VOLUMES])), provider_volume),
         max_receive_bytes=max_receive,
         objects=Path(values[OBJECTS]) if values[OBJECTS] else None,
         status_folder=Path(values[STATUS_DIR]) if values[STATUS_DIR] else None,
+        required_providers=tuple(_names(values[REQUIRED_PROVIDERS])),
+        startup_taint=values[STARTUP_TAINT] or f"{values[DRIVER_NAME]}/{TAINT_SUFFIX}",
         publish=PublishSettings(
             driver_name=values[DRIVER_NAME],
             node=values[NODE_ID],
@@ -172,5 +197,5 @@ def read_options(arguments: Sequence[str], environ: Mapping[str, str], version: 
             overlay=OverlayRule.parse(values[VOLUME_ATTRIBUTES]),
             rotation_interval=values[ROTATION_INTERVAL] if values[ROTATION] else None,
         ),
-        daemon=DaemonOptions.of(values),
+        daemon=replace(DaemonOptions.of(values), metrics_address=values[METRICS]),
     )

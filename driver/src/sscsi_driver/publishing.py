@@ -98,7 +98,7 @@ class Publisher:
         """The provider of the class that failed, for the metric; empty where it can't be known."""
         try:
             pod = pod_of(request.context, None)
-            return self._filler.provider_of(pod.namespace, request.context.get(CLASS_KEY, ""))
+            return self._filler.class_of(pod.namespace, request.context.get(CLASS_KEY, "")).provider
         except PublishError:
             return ""
 
@@ -137,7 +137,8 @@ class Publisher:
         self._remember(volume, request, prepared)
 
     def _remember(self, volume: Volume[Memory], request: PublishRequest, prepared: Prepared) -> None:
-        volume.memory = Memory(request, prepared.of_class.provider, self._now(), prepared.driver)
+        of_class = prepared.of_class
+        volume.memory = Memory(request, of_class.provider, self._now(), prepared.driver, of_class.refresh)
         self._refresher.filled(volume.target, volume.memory, prepared.interval)
         log.info("filled the volume %s of pod %s/%s", volume.target, prepared.pod.namespace, prepared.pod.name)
 

@@ -15,6 +15,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
+from sscsi_driver import mountinfo
+
 log = logging.getLogger(__name__)
 
 _MS_NOSUID: Final = 2
@@ -168,17 +170,10 @@ def _unmount_one(target: Path, pause: Callable[[float], None]) -> bool:
 
 
 def mount_points_below(target: Path) -> list[str]:
-    """Every mount point strictly below `target`, from /proc/self/mountinfo (octal escapes undone)."""
+    """Every mount point strictly below `target`, from /proc/self/mountinfo."""
     prefix = f"{target}/"
     table = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
-    points = (_unescape(line.split(" ")[4]) for line in table.splitlines())
-    return [point for point in points if point.startswith(prefix)]
-
-
-def _unescape(text: str) -> str:
-    for escaped, plain in ((r"\040", " "), (r"\011", "\t"), (r"\012", "\n"), (r"\134", "\\")):
-        text = text.replace(escaped, plain)
-    return text
+    return [one.point for one in mountinfo.parse(table) if one.point.startswith(prefix)]
 
 
 def _last_error(target: Path) -> OSError:

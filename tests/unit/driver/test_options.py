@@ -21,6 +21,17 @@ def test_the_defaults() -> None:
     assert options.publish.limits == TmpfsLimits(16777216, 8192)
     assert options.publish.overlay == OverlayRule(None)
     assert options.publish.rotation_interval is None
+    assert options.daemon.metrics_address == ":8095"
+    assert options.startup_taint == "secrets-store.csi.k8s.io/agent-not-ready"
+    assert options.required_providers == ()
+
+
+def test_start_up() -> None:
+    options = read_options(["--required-providers=aws, vault,", "--drivername=d", "--metrics-addr="], {}, "1")
+    assert options.required_providers == ("aws", "vault")
+    assert options.startup_taint == "d/agent-not-ready"
+    assert options.daemon.metrics_address == ""
+    assert read_options(["--startup-taint=x/y"], {}, "1").startup_taint == "x/y"
 
 
 def test_the_existing_manifest_is_understood() -> None:
