@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from sscsi_driver import control, tmpfs
 from sscsi_driver.attributes import DriverObject, OverlayRule, refusal
-from sscsi_driver.classes import SecretProviderClass, not_found
+from sscsi_driver.classes import Classes, SecretProviderClass, not_found
 from sscsi_driver.csi import csi_pb2, csi_pb2_grpc
 from sscsi_driver.dispatch import Providers
 from sscsi_driver.filling import Filler, PublishSettings
@@ -83,7 +83,14 @@ class MemoryClasses:
 class Driver:
     """One driver process's worth of objects; several may follow each other on one set of folders."""
 
-    def __init__(self, home: Path, rotation_interval: float | None = None, overlay: OverlayRule | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        rotation_interval: float | None = None,
+        overlay: OverlayRule | None = None,
+        classes: Classes | None = None,
+        max_receive_bytes: int = 4 * 1024 * 1024,
+    ) -> None:
         self.home = home
         self.folders = (home / "a", home / "b")
         for folder in self.folders:
@@ -93,9 +100,9 @@ class Driver:
         self.now = 1000.0
         metrics = DriverMetrics(self.registry)
         self.volumes: Volumes[Any] = Volumes()
-        self.providers = Providers(self.folders, 4 * 1024 * 1024)
+        self.providers = Providers(self.folders, max_receive_bytes)
         filler = Filler(
-            classes=self.classes,
+            classes=classes or self.classes,
             providers=self.providers,
             statuses=StatusFolder(home / "status"),
             settings=PublishSettings("driver", "node-1", LIMITS, overlay or OverlayRule(), rotation_interval),

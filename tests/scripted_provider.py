@@ -51,6 +51,9 @@ class ScriptedProvider(provider_pb2_grpc.CSIDriverProviderServicer):
         self.asked = threading.Event()
         self.cancelled = threading.Event()
 
+    def Version(self, request: pb.VersionRequest, context: grpc.ServicerContext) -> pb.VersionResponse:
+        return pb.VersionResponse(version=request.version, runtime_name="scripted", runtime_version="1.2.3")
+
     def Mount(self, request: pb.MountRequest, context: grpc.ServicerContext) -> pb.MountResponse:
         self.requests.append(request)
         context.add_callback(self._ended)
