@@ -20,9 +20,12 @@ pytestmark = needs_mount
 RECORDING: Final = json.loads(
     (Path(__file__).parents[1] / "emulator" / "recordings" / "17-node-publish-view.json").read_text()
 )
-FINAL: Final[list[grpc.StatusCode]] = sorted(
-    set(grpc.StatusCode) - NON_FINAL - {grpc.StatusCode.OK}, key=lambda code: code.name
-)
+UNFINISHED: Final = sorted(NON_FINAL, key=lambda code: code.name)
+FINAL: Final = sorted({*grpc.StatusCode} - NON_FINAL - {grpc.StatusCode.OK}, key=lambda code: code.name)
+
+
+def name(code: grpc.StatusCode) -> str:
+    return code.name
 
 
 def plain(value: Any) -> Any:
@@ -51,9 +54,8 @@ def test_a_recorded_pod(
 ) -> None:
     recorded = plain(step["first NodePublishVolume"]["request"])
     context, secrets = recorded["volume_context"], recorded.get("secrets", {})
-    asked, in_secrets = (
-        bool(step["csiDriverSpec"].get(key)) for key in ("tokenRequests", "serviceAccountTokenInSecrets")
-    )
+    spec = step["csiDriverSpec"]
+    asked, in_secrets = bool(spec.get("tokenRequests")), spec.get("serviceAccountTokenInSecrets") is True
     rotating.classes.driver = driver_of({"spec": spec})
     context |= {"csi.storage.k8s.io/pod.namespace": "shop"} if "csi.storage.k8s.io/pod.namespace" in context else {}
     changes: dict[str, Any] = {
@@ -90,7 +92,7 @@ def test_a_recorded_pod(
     assert gone(home, target)
 
 
-@pytest.mark.parametrize("code", FINAL, ids=lambda code: code.name)
+@pytest.mark.parametrize("code", FINAL, ids=name)
 def test_after_a_final_code_nothing_is_left_for_kubelet(
     rotating: Driver, provider: ScriptedProvider, home: Path, target: Path, code: grpc.StatusCode
 ) -> None:
@@ -101,7 +103,7 @@ def test_after_a_final_code_nothing_is_left_for_kubelet(
     assert gone(home, target)
 
 
-@pytest.mark.parametrize("code", sorted(NON_FINAL, key=lambda code: code.name), ids=lambda code: code.name)
+@pytest.mark.parametrize("code", UNFINISHED, ids=name)
 def test_after_an_unfinished_one_the_retry_really_mounts(
     rotating: Driver, provider: ScriptedProvider, home: Path, target: Path, code: grpc.StatusCode
 ) -> None:
@@ -114,7 +116,7 @@ def test_after_an_unfinished_one_the_retry_really_mounts(
     assert (target / "password").read_bytes() == b"one"
 
 
-@pytest.mark.parametrize("code", [*FINAL, *sorted(NON_FINAL, key=lambda code: code.name)], ids=lambda code: code.name)
+@pytest.mark.parametrize("code", [*FINAL, *UNFINISHED], ids=name)
 def test_no_code_on_rotation_reaches_kubelet(
     rotating: Driver, provider: ScriptedProvider, target: Path, code: grpc.StatusCode
 ) -> None:
