@@ -17,6 +17,8 @@ from sscsi_emulators.tokens import TokenExpired, TokenInvalid
 from sscsi_emulators.wsgi import Environ, LoopbackServer, StartResponse
 
 SECONDS: Final = 3600
+_TOKEN_ENDPOINT: Final = "https://oauth2.googleapis.com/token"  # noqa: S105  # an address
+"""The audience of every key's assertion, wherever it is sent."""
 _MAX_BODY: Final = 1 << 20
 
 
@@ -178,7 +180,7 @@ class GoogleLogins:
         try:
             assertion = form["assertion"][0]
             account = jwt.decode(assertion, options={"verify_signature": False})["iss"]
-            jwt.decode(assertion, self._keys[account], algorithms=["RS256"], audience=f"{self.url}/token")
+            jwt.decode(assertion, self._keys[account], algorithms=["RS256"], audience=_TOKEN_ENDPOINT)
         except (KeyError, jwt.PyJWTError):
             raise _Refusal(400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}) from None
         token = self.mint(f"serviceAccount:{account}")

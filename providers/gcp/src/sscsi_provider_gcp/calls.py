@@ -34,6 +34,7 @@ class Caller:
         channels: the lines.
         identity: as whom, for messages.
         token: of that identity.
+        attempt_seconds: the most that one try may take.
         pause: between tries, in seconds.
     """
 
@@ -42,11 +43,13 @@ class Caller:
         channels: Channels,
         identity: GcpIdentity,
         token: SecretText,
+        attempt_seconds: float = ATTEMPT_SECONDS,
         pause: Callable[[float], object] | None = None,
     ) -> None:
         self._channels = channels
         self._identity = identity
         self._token = token
+        self._attempt_seconds = attempt_seconds
         self._pause = pause or threading.Event().wait
 
     def call(
@@ -82,7 +85,7 @@ class Caller:
                     getattr(line.client, method)(
                         request=request,
                         retry=None,
-                        timeout=max(0.001, deadline.at_most(ATTEMPT_SECONDS)),
+                        timeout=max(0.001, deadline.at_most(self._attempt_seconds)),
                         metadata=(("authorization", f"Bearer {self._token.reveal()}"),),
                     )
                 )

@@ -10,7 +10,7 @@ from urllib.request import getproxies_environment
 
 from sscsi_provider_gcp import parametermanager, secretmanager
 from sscsi_provider_gcp.auth import SCOPE, AccessToken, TokenService, delegates_of
-from sscsi_provider_gcp.calls import Caller
+from sscsi_provider_gcp.calls import ATTEMPT_SECONDS, Caller
 from sscsi_provider_gcp.channels import UNIVERSE, Channels, Endpoints
 from sscsi_provider_gcp.errors import WRAPPED
 from sscsi_provider_gcp.federation import GKE_ENDPOINT, Federation, credentials_file
@@ -76,6 +76,7 @@ class GcpProvider:
         allowed_auth: node identities that a class may ask for.
         referenced_keys: whether `key.json` of nodePublishSecretRef may be used.
         token_urls: where such a key may send its proof.
+        attempt_seconds: the most that one try of a read may take.
         now: seconds since 1970.
         environ: GOOGLE_APPLICATION_CREDENTIALS, and the cluster's facts.
     """
@@ -95,6 +96,7 @@ class GcpProvider:
         allowed_auth: frozenset[str] = frozenset(),
         referenced_keys: bool = False,
         token_urls: tuple[str, ...] = TOKEN_URLS,
+        attempt_seconds: float = ATTEMPT_SECONDS,
         now: Clock = time.time,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
@@ -115,6 +117,7 @@ class GcpProvider:
         self._prints = Fingerprints()
         self._allowed_auth = allowed_auth
         self._referenced_keys = referenced_keys
+        self._attempt_seconds = attempt_seconds
         self._now = now
         all_endpoints = (exchange, iam, *(self.channels.endpoints.of(k, r, universe) for k in Kind for r in ("", "x")))
         self._facts = (all_endpoints, str(ca_bundle or ""), tuple(sorted(getproxies_environment().items())))
@@ -147,7 +150,7 @@ class GcpProvider:
         """See Provider."""
         del place
         access = self._login(login.identity, login.credentials, deadline)
-        return GcpSession(Caller(self.channels, login.identity, access.token), access.expires_at)
+        return GcpSession(Caller(self.channels, login.identity, access.token, self._attempt_seconds), access.expires_at)
 
     def _login(self, identity: GcpIdentity, credentials: Credentials, deadline: Deadline) -> AccessToken:
         if credentials.token is not None:
