@@ -55,6 +55,7 @@ class GcpBackend:
     def flags(self) -> list[str]:
         """See Backend."""
         return [
+            "--metrics_addr=",
             f"--ca-bundle={self.google.ca_file}",
             f"--secretmanager-endpoint={self.google.target}",
             f"--token-exchange-endpoint={self.google.logins.url}/v1/token",

@@ -11,6 +11,7 @@ from sscsi_driver.filling import PublishSettings
 from sscsi_driver.startup import TAINT_SUFFIX
 from sscsi_driver.tmpfs import TmpfsLimits
 from sscsi_shared.daemon.flags import Flag, boolean, duration, parse
+from sscsi_shared.daemon.klog import KLOG_FLAGS, obsolete_switches, obsolete_texts
 from sscsi_shared.daemon.options import COMMON, METRICS_ADDR, VERSION, DaemonOptions
 
 _SIZE: Final = re.compile(r"(\d{1,15})(|Ki|Mi|Gi|KiB|MiB|GiB)")
@@ -102,20 +103,12 @@ STARTUP_TAINT: Final = Flag(
     "startup-taint", "", "Key of the taint that is taken off the node then. Empty = DRIVERNAME/agent-not-ready.", str
 )
 
-_TEXTS: Final = (
-    "metrics-backend", "provider-health-check-interval", "pprof-port",
-    "v", "vmodule", "stderrthreshold", "log_dir", "log_file", "log_file_max_size", "log_backtrace_at",
-)  # fmt: skip
-_SWITCHES: Final = (
-    "provider-health-check", "enable-pprof", "log-format-json",
-    "logtostderr", "alsologtostderr", "skip_headers", "skip_log_headers", "add_dir_header", "one_output",
-)  # fmt: skip
-_OBSOLETE: Final = "Taken for compatibility; does nothing."
-_IGNORED: Final[tuple[Flag[Any], ...]] = (
-    *(Flag(name, "", _OBSOLETE, str) for name in _TEXTS),
-    *(Flag(name, False, _OBSOLETE, boolean) for name in _SWITCHES),
+_IGNORED: Final = (
+    *obsolete_texts("metrics-backend", "provider-health-check-interval", "pprof-port"),
+    *obsolete_switches("provider-health-check", "enable-pprof", "log-format-json"),
+    *KLOG_FLAGS,
 )
-"""Flags of the existing driver, and of its logger klog, that manifests still hold."""
+"""Flags of the existing driver that manifests still hold."""
 
 FLAGS: Final[tuple[Flag[Any], ...]] = (
     ENDPOINT,

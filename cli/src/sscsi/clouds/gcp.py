@@ -59,6 +59,7 @@ class GcpCloud:
     def flags(self) -> list[str]:
         """See Cloud."""
         return [
+            "--metrics_addr=",
             f"--ca-bundle={self.backend.ca_file}",
             f"--secretmanager-endpoint={self.backend.target}",
             f"--token-exchange-endpoint={self.backend.logins.url}/v1/identitybindingtoken",

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 from sscsi_provider_gcp.channels import UNIVERSE, Endpoints
@@ -10,7 +12,8 @@ from sscsi_provider_gcp.keyfile import TOKEN_URLS
 from sscsi_provider_gcp.metadata import HOST
 from sscsi_provider_gcp.provider import RUNTIME_NAME, VERSION, GcpProvider
 from sscsi_shared.daemon.flags import Flag, boolean
-from sscsi_shared.server.serve import parse_options, serve_provider
+from sscsi_shared.daemon.klog import KLOG_FLAGS, obsolete_switches, obsolete_texts
+from sscsi_shared.server.serve import PROVIDER_VOLUME, parse_options, serve_provider
 
 KEYS: Final = Flag(
     "allow-node-publish-secret",
@@ -53,9 +56,12 @@ TOKEN_URL: Final = Flag(
 )
 AGENT: Final = Flag("user-agent", RUNTIME_NAME, "The product in the user agent.", str, "USER_AGENT")
 NAME: Final = Flag("provider-name", "gcp", "Names of the sockets, with commas between: gcp,gke.", str, "PROVIDER_NAME")
-IGNORED: Final[tuple[Flag[Any], ...]] = tuple(
-    Flag(name, "", "Accepted and ignored.", str)
-    for name in ("sm_connection_pool_size", "iam_connection_pool_size", "write_secrets", "kubeconfig")
+FOLDER: Final = Flag("target-dir", "", "Folder of the sockets, where --provider-volume says none.", str, "TARGET_DIR")
+PAGE: Final = Flag("metrics_addr", ":8095", "As --metrics-addr, which wins.", str)
+IGNORED: Final = (
+    *obsolete_texts("sm_connection_pool_size", "iam_connection_pool_size", "write_secrets", "kubeconfig", "debug_addr"),
+    *obsolete_switches("log-format-json", "enable-pprof"),
+    *KLOG_FLAGS,
 )
 FLAGS: Final[tuple[Flag[Any], ...]] = (
     KEYS,
@@ -71,6 +77,8 @@ FLAGS: Final[tuple[Flag[Any], ...]] = (
     TOKEN_URL,
     AGENT,
     NAME,
+    FOLDER,
+    PAGE,
     *IGNORED,
 )
 
@@ -85,6 +93,11 @@ def main() -> None:
         sys.argv[1:],
         os.environ,
     )
+    daemon = replace(options.daemon, metrics_address=options.daemon.metrics_address or values[PAGE])
+    folder = Path(values[FOLDER] or options.folder)
+    if values[PROVIDER_VOLUME] != PROVIDER_VOLUME.default:
+        folder = options.folder
+    options = replace(options, daemon=daemon, folder=folder)
     name, *aliases = [one.strip() for one in values[NAME].split(",") if one.strip()] or ["gcp"]
     provider = GcpProvider(
         name=name,

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from sscsi_provider_gcp.errors import exchange_error, impersonation_error, no_answer
 from sscsi_provider_gcp.identity import GcpIdentity
-from sscsi_shared.daemon.metrics import backend_call
+from sscsi_provider_gcp.metrics import counted
 from sscsi_shared.deadline import Clock, Deadline, Instant
 from sscsi_shared.errors import AuthenticationFailed
 from sscsi_shared.http import Answer, HttpClient, HttpFailed
@@ -110,16 +110,18 @@ class TokenService:
         client = self._clients.get(origin) or self._clients.setdefault(origin, HttpClient(origin, self._ca_bundle))
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         for last in (False,) * (_TRIES - 1) + (True,):
-            try:
-                answer = client.request(
-                    "POST", path, headers=headers, body=body, deadline=deadline.within(_ATTEMPT_SECONDS)
-                )
-            except HttpFailed as error:
-                backend_call(operation, "no answer")
-                if last or deadline.expired:
-                    raise no_answer("The token exchange" if operation == "sts.Token" else "IAM", str(error)) from error
-                continue
-            backend_call(operation, str(answer.status))
+            with counted(operation) as outcome:
+                try:
+                    answer = client.request(
+                        "POST", path, headers=headers, body=body, deadline=deadline.within(_ATTEMPT_SECONDS)
+                    )
+                except HttpFailed as error:
+                    outcome.word = "no answer"
+                    if last or deadline.expired:
+                        who = "The token exchange" if operation == "sts.Token" else "IAM"
+                        raise no_answer(who, str(error)) from error
+                    continue
+                outcome.word = str(answer.status)
             if answer.status < 500 or last or deadline.expired:
                 return answer
         raise AssertionError("the last try returns or raises")

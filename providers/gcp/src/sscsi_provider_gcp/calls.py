@@ -10,8 +10,8 @@ from google.api_core import exceptions
 from sscsi_provider_gcp.channels import Channels, Line
 from sscsi_provider_gcp.errors import object_error, outcome_of
 from sscsi_provider_gcp.identity import GcpIdentity
+from sscsi_provider_gcp.metrics import counted
 from sscsi_provider_gcp.resources import Resource
-from sscsi_shared.daemon.metrics import backend_call
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import OutOfTime
 from sscsi_shared.secret import SecretText
@@ -81,26 +81,30 @@ class Caller:
                 break
             line = self._channels.line(resource.kind, resource.location)
             try:
-                answer = first(
-                    getattr(line.client, method)(
-                        request=request,
-                        retry=None,
-                        timeout=max(0.001, deadline.at_most(self._attempt_seconds)),
-                        metadata=(("authorization", f"Bearer {self._token.reveal()}"),),
-                    )
-                )
+                with counted(_METRIC_NAMES[method]) as outcome:
+                    try:
+                        answer = first(self._ask(line, method, request, deadline))
+                    except exceptions.GoogleAPICallError as error:
+                        outcome.word = outcome_of(error)
+                        raise
             except exceptions.GoogleAPICallError as error:
                 failure = error
-                backend_call(_METRIC_NAMES[method], outcome_of(error))
                 if not self._may_try_again(error, line, resource, turn, deadline):
                     break
-                continue
-            line.answered()
-            backend_call(_METRIC_NAMES[method], "ok")
-            return answer
+            else:
+                line.answered()
+                return answer
         if failure is None:
             raise OutOfTime(f"{resource.name}: there was no time left to ask.")
         raise object_error(failure, resource, self._identity) from None
+
+    def _ask(self, line: Line, method: str, request: dict[str, Any], deadline: Deadline) -> Any:
+        return getattr(line.client, method)(
+            request=request,
+            retry=None,
+            timeout=max(0.001, deadline.at_most(self._attempt_seconds)),
+            metadata=(("authorization", f"Bearer {self._token.reveal()}"),),
+        )
 
     def _may_try_again(self, error: Exception, line: Line, resource: Resource, turn: int, deadline: Deadline) -> bool:
         """After the pause that is due."""

@@ -31,6 +31,9 @@ ECONOMY: Final = Counter(
 )
 HELD_BYTES: Final = Gauge("sscsi_held_bytes", "What the contents kept in memory come to.", registry=REGISTRY)
 HELD_SESSIONS: Final = Gauge("sscsi_held_sessions", "Logins that are kept.", registry=REGISTRY)
+LIVE_PATHS: Final = ("/healthz", "/live")
+READY_PATHS: Final = ("/readyz", "/health/ready")
+"""Where the manifests of the existing providers probe."""
 _MAX_LABELS: Final = 200
 _labels: set[tuple[str, str]] = set()
 _lock: Final = threading.Lock()
@@ -87,7 +90,7 @@ def address(text: str) -> tuple[str, int]:
 
 
 class MetricsServer:
-    """Serves /metrics, /healthz (the process lives) and /readyz (the socket answers).
+    """Serves /metrics, /healthz (the process lives) and /readyz (the socket answers), by their older names too.
 
     Args:
         where: host and port; port 0 takes a free one.
@@ -99,9 +102,9 @@ class MetricsServer:
             def do_GET(self) -> None:  # http.server's name
                 if self.path.partition("?")[0] == "/metrics":
                     self._answer(200, generate_latest(REGISTRY), CONTENT_TYPE_LATEST)
-                elif self.path == "/healthz":
+                elif self.path in LIVE_PATHS:
                     self._answer(200, b"ok\n")
-                elif self.path == "/readyz":
+                elif self.path in READY_PATHS:
                     self._answer(*((200, b"ok\n") if ready() else (503, b"not serving\n")))
                 else:
                     self._answer(404, b"not found\n")

@@ -1,0 +1,38 @@
+"""docs/providers names everything that there is, and nothing that there is not."""
+
+from collections.abc import Collection
+
+import pytest
+
+import sscsi_provider_aws.__main__ as aws
+import sscsi_provider_gcp.__main__ as gcp
+from provider_pages import named
+from sscsi_provider_aws.descriptors import FIELDS as AWS_FIELDS
+from sscsi_provider_aws.parameters import KNOWN as AWS_KNOWN
+from sscsi_provider_gcp.parameters import FIELDS as GCP_FIELDS
+from sscsi_provider_gcp.parameters import KNOWN as GCP_KNOWN
+from sscsi_shared.daemon.flags import Flag
+from sscsi_shared.daemon.klog import KLOG_FLAGS
+from sscsi_shared.parameters import SESSION_SCOPE
+
+
+def flags(all_of: Collection[Flag[object]]) -> set[str]:
+    """Names; klog's are told together."""
+    return {flag.name for flag in all_of} - {flag.name for flag in KLOG_FLAGS}
+
+
+@pytest.mark.parametrize(
+    ("cloud", "section", "there"),
+    [
+        ("aws", "Parameters of the class", {*AWS_KNOWN, SESSION_SCOPE}),
+        ("aws", "Fields of an object", set(AWS_FIELDS)),
+        ("aws", "Flags", flags(aws.FLAGS)),
+        ("gcp", "Parameters of the class", {*GCP_KNOWN, SESSION_SCOPE}),
+        ("gcp", "Fields of an entry", set(GCP_FIELDS)),
+        ("gcp", "Flags", flags(gcp.FLAGS)),
+    ],
+)
+def test_everything_has_its_row(cloud: str, section: str, there: set[str]) -> None:
+    rows = named(cloud, section)
+    assert len(rows) == len(set(rows))
+    assert set(rows) == there
