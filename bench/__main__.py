@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench import calls, latency, memory, start, steady
+from bench import calls, latency, memory, node, start, steady
 from bench.backends import ALL, AwsBackend
 from bench.figures import Table
 
@@ -17,6 +17,7 @@ RESULTS = Path(__file__).with_name("results")
 PARTS: dict[str, Callable[[], list[Table]]] = {
     "start": start.measure,
     "steady": steady.measure,
+    "node": node.measure,
     "calls-aws-batches": partial(calls.measure_batches, AwsBackend),
     **{
         f"{part}-{cloud.name}": partial(of.measure, cloud)

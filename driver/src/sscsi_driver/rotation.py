@@ -1,5 +1,6 @@
 """The driver's own timer: filled volumes are asked for again though kubelet may not call."""
 
+import contextlib
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -89,3 +90,5 @@ class Rotation:
         finally:
             with self._lock:
                 self._running.pop(target, None)
+            with contextlib.suppress(RuntimeError):  # the pool has been shut down meanwhile
+                self.look()  # the next one takes the place at once, not with the next tick
