@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 from importlib.metadata import version
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import grpc
 
@@ -34,6 +34,9 @@ from sscsi_driver.status_folder import NoStatus, StatusFolder
 from sscsi_shared.daemon.metrics import REGISTRY
 from sscsi_shared.daemon.serving import Service, serve
 from sscsi_shared.daemon.socket import prepare_folder
+
+if TYPE_CHECKING:
+    from sscsi_driver.node_objects import ApiNode
 
 log = logging.getLogger(__name__)
 
@@ -65,12 +68,13 @@ def main() -> None:
         csi_pb2_grpc.add_NodeServicer_to_server(node, server)  # type: ignore[no-untyped-call]
         control.add_to_server(refresher.force, server)
 
-    recovery = Recovery(volumes=volumes, publisher=publisher, pods=NobodyKnows(), driver_name=name)
+    own_node = _own_node(options)
+    recovery = Recovery(volumes=volumes, publisher=publisher, pods=own_node or NobodyKnows(), driver_name=name)
     start_up = StartUp(
         providers=providers,
         required=options.required_providers,
         driver_name=name,
-        node=None,
+        node=own_node,
         taint=options.startup_taint,
     )
 
@@ -90,6 +94,18 @@ def main() -> None:
         options.daemon,
         after=after,
     )
+
+
+def _own_node(options: DriverOptions) -> "ApiNode | None":
+    """This node's objects at the API server; None outside of a cluster."""
+    if not options.kubeconfig and "KUBERNETES_SERVICE_HOST" not in os.environ:
+        return None
+    from sscsi_driver.node_objects import ApiNode, connect  # lightkube takes 12 MiB
+
+    try:
+        return ApiNode(connect(options.kubeconfig), options.publish.node)
+    except OSError as error:
+        sys.exit(f"sscsi-driver: {error}")
 
 
 def _refusal(classes: Classes, driver_name: str) -> str:

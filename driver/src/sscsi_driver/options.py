@@ -92,6 +92,12 @@ STATUS_DIR: Final = Flag("status-dir", "", "Write SecretProviderClassPodStatuses
 ROTATION: Final = Flag("enable-secret-rotation", False, "Ask again for the content of filled volumes.", boolean)
 ROTATION_INTERVAL: Final = Flag("rotation-poll-interval", 120.0, "How often, as a duration such as 2m.", duration)
 
+KUBECONFIG: Final = Flag(
+    "kubeconfig",
+    "",
+    "The API server, from a kubeconfig file. Empty = that of the cluster around the driver.",
+    str,
+)
 METRICS: Final = replace(METRICS_ADDR, default=":8095")
 REQUIRED_PROVIDERS: Final = Flag(
     "required-providers",
@@ -124,6 +130,7 @@ FLAGS: Final[tuple[Flag[Any], ...]] = (
     STATUS_DIR,
     ROTATION,
     ROTATION_INTERVAL,
+    KUBECONFIG,
     REQUIRED_PROVIDERS,
     STARTUP_TAINT,
     METRICS,
@@ -143,6 +150,7 @@ class DriverOptions:
         max_receive_bytes: the largest answer of a provider.
         objects: the folder of classes; None = none was named.
         status_folder: where pod statuses go; None = nowhere.
+        kubeconfig: a file; empty = in-cluster.
         required_providers: who must answer before the startup taint goes.
         startup_taint: its key.
         publish: what concerns each volume.
@@ -155,6 +163,7 @@ class DriverOptions:
     max_receive_bytes: int
     objects: Path | None
     status_folder: Path | None
+    kubeconfig: str
     required_providers: tuple[str, ...]
     startup_taint: str
     publish: PublishSettings
@@ -181,6 +190,7 @@ def read_options(arguments: Sequence[str], environ: Mapping[str, str], version: 
         max_receive_bytes=max_receive,
         objects=Path(values[OBJECTS]) if values[OBJECTS] else None,
         status_folder=Path(values[STATUS_DIR]) if values[STATUS_DIR] else None,
+        kubeconfig=values[KUBECONFIG],
         required_providers=tuple(_names(values[REQUIRED_PROVIDERS])),
         startup_taint=values[STARTUP_TAINT] or f"{values[DRIVER_NAME]}/{TAINT_SUFFIX}",
         publish=PublishSettings(

@@ -17,7 +17,7 @@ from sscsi_shared.deadline import Deadline
 log = logging.getLogger(__name__)
 
 _VERSION_SECONDS: Final = 5.0
-_PAUSES: Final = (1.0, 1.0, 2.0, 4.0, 8.0)
+_PAUSES: Final = (1.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 """Between two looks; the last one stays."""
 TAINT_SUFFIX: Final = "agent-not-ready"
 

@@ -1,0 +1,147 @@
+"""This node's objects, with the answers that a real API server gave (recording 12)."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from lightkube import Client, KubeConfig
+from lightkube.config.models import Cluster, User
+
+from sscsi_driver.errors import PublishError
+from sscsi_driver.node_objects import ApiNode, connect
+from sscsi_driver.startup import removal
+
+STEPS = json.loads(
+    (Path(__file__).parents[2] / "emulator" / "recordings" / "12-node-and-csi-objects.json").read_text()
+)["steps"]
+REMOVED, TEST_FAILED, CSI_NODE, ABSENT, TAINTED = 37, 36, 26, 27, 35
+Answer = Callable[[httpx2.Request], httpx2.Response]
+
+
+class Server:
+    """Answers each request with what was recorded, and keeps the requests."""
+
+    def __init__(self) -> None:
+        self.answers: list[httpx2.Response | Exception] = []
+        self.requests: list[httpx2.Request] = []
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        self.requests.append(request)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def recorded(self, *steps: int) -> None:
+        for step in steps:
+            response = STEPS[step]["response"]
+            self.answers.append(httpx2.Response(response["status"], json=response["body"]))
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+def node(server: Server) -> ApiNode:
+    config = KubeConfig.from_one(cluster=Cluster(server="http://api.invalid"), user=User(token="t"))
+    return ApiNode(Client(config=config, transport=httpx2.MockTransport(server), trust_env=False), "node1")
+
+
+def test_the_drivers_that_kubelet_registered(node: ApiNode, server: Server) -> None:
+    server.recorded(CSI_NODE)
+    expected = {driver["name"] for driver in STEPS[CSI_NODE]["response"]["body"]["spec"]["drivers"]}
+    assert expected
+    assert node.registered() == expected
+    assert server.requests[0].url.path == "/apis/storage.k8s.io/v1/csinodes/node1"
+
+
+def test_a_node_without_csi_yet(node: ApiNode, server: Server) -> None:
+    server.recorded(ABSENT)
+    assert node.registered() == frozenset()
+
+
+def test_a_taint_is_patched_as_it_was_read(node: ApiNode, server: Server) -> None:
+    recorded = STEPS[TAINTED]["response"]["body"]["spec"]["taints"]
+    server.recorded(TAINTED, REMOVED)
+    taints = node.taints()
+    assert taints == recorded
+    assert node.patch_taints(removal(taints, recorded[0]["key"]))
+    sent = server.requests[1]
+    assert sent.method == "PATCH"
+    assert sent.headers["content-type"] == "application/json-patch+json"
+    assert json.loads(sent.content) == STEPS[REMOVED]["request"]["body"]
+
+
+def test_a_patch_whose_test_fails_is_no_error(node: ApiNode, server: Server) -> None:
+    server.recorded(TEST_FAILED)
+    assert not node.patch_taints(removal([{"key": "a", "effect": "NoSchedule"}], "a"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (
+            httpx2.Response(403, json={"kind": "Status", "code": 403, "message": "nodes is forbidden: User x"}),
+            "nodes is forbidden",
+        ),
+        (httpx2.Response(401, json={"kind": "Status", "code": 401, "message": "Unauthorized"}), "Unauthorized"),
+        (httpx2.ConnectError("refused"), "did not answer"),
+        (httpx2.ReadTimeout("slow"), "did not answer"),
+        (httpx2.Response(502, text="<html>bad gateway</html>"), "did not answer"),
+    ],
+)
+def test_failures_say_what_was_asked(node: ApiNode, server: Server, answer: Any, text: str) -> None:
+    server.answers = [answer]
+    with pytest.raises(PublishError) as caught:
+        node.taints()
+    assert caught.value.message.startswith("failed to read nodes for node node1: ")
+    assert text in caught.value.message
+    assert "<html>" not in caught.value.message
+
+
+def test_the_pods_of_this_node(node: ApiNode, server: Server) -> None:
+    mirror = {"uid": "mirror", "name": "c", "annotations": {"kubernetes.io/config.hash": "static"}}
+    pages = [
+        {
+            "kind": "PodList",
+            "apiVersion": "v1",
+            "metadata": {"continue": "more"},
+            "items": [{"metadata": {"uid": "a"}}],
+        },
+        {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [{"metadata": mirror}]},
+    ]
+    server.answers = [httpx2.Response(200, json=page) for page in pages]
+    assert node.uids() == frozenset({"a", "mirror", "static"})
+    assert server.requests[0].url.params["fieldSelector"] == "spec.nodeName=node1"
+    assert server.requests[1].url.params["continue"] == "more"
+
+
+def test_with_the_api_server_away_nobody_is_known_to_be_gone(
+    node: ApiNode, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.answers = [httpx2.ConnectError("refused")] * 2
+    assert node.uids() is None
+    assert node.uids() is None
+    assert caplog.text.count("they stay") == 1
+
+
+def test_a_kubeconfig_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="the API server can't be reached"):
+        connect(str(tmp_path / "missing"))
+
+
+def test_a_kubeconfig(tmp_path: Path) -> None:
+    config = {
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
+        "clusters": [{"name": "k", "cluster": {"server": "http://api.invalid"}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+    }
+    (tmp_path / "config").write_text(json.dumps(config))
+    with connect(str(tmp_path / "config")) as client:
+        assert client.config.cluster.server == "http://api.invalid"
