@@ -18,6 +18,7 @@ from sscsi_driver.attributes import DriverObject, OverlayRule, refusal
 from sscsi_driver.classes import Classes, SecretProviderClass, not_found
 from sscsi_driver.csi import csi_pb2, csi_pb2_grpc
 from sscsi_driver.dispatch import Providers
+from sscsi_driver.events import Event
 from sscsi_driver.filling import Filler, PublishSettings
 from sscsi_driver.identity import IdentityServicer
 from sscsi_driver.metrics import DriverMetrics
@@ -29,6 +30,7 @@ from sscsi_driver.tmpfs import TmpfsLimits
 from sscsi_driver.volume import Volumes
 from sscsi_shared.cancellation import Cancellation
 from sscsi_shared.deadline import Deadline
+from sscsi_shared.mount import PodInfo
 
 LIMITS = TmpfsLimits(size=16 * 1024 * 1024, inodes=1024)
 POD = {
@@ -98,6 +100,7 @@ class Driver:
         self.classes = MemoryClasses()
         self.registry = CollectorRegistry()
         self.now = 1000.0
+        self.told: list[Event] = []
         metrics = DriverMetrics(self.registry)
         self.volumes: Volumes[Any] = Volumes()
         self.providers = Providers(self.folders, max_receive_bytes)
@@ -111,12 +114,18 @@ class Driver:
             filler=filler,
             volumes=self.volumes,
             metrics=metrics,
+            events=self,
             clock=lambda: self.now,
             now=lambda: self.now,
             jitter=lambda: 0.0,
         )
         self.publisher = Publisher(
-            filler=filler, refresher=self.refresher, volumes=self.volumes, metrics=metrics, now=lambda: self.now
+            filler=filler,
+            refresher=self.refresher,
+            volumes=self.volumes,
+            metrics=metrics,
+            events=self,
+            now=lambda: self.now,
         )
         self.socket = home / "csi.sock"
         self.server = grpc.server(futures.ThreadPoolExecutor(24))
@@ -130,6 +139,11 @@ class Driver:
         self.channel = grpc.insecure_channel(f"unix:{self.socket}", options=(("grpc.use_local_subchannel_pool", 1),))
         self.node = csi_pb2_grpc.NodeStub(self.channel)  # type: ignore[no-untyped-call]
         self.identity = csi_pb2_grpc.IdentityStub(self.channel)  # type: ignore[no-untyped-call]
+
+    def tell(self, pod: PodInfo, event: Event) -> None:
+        """See Events."""
+        assert pod.namespace == "shop"
+        self.told.append(event)
 
     def stop(self) -> None:
         self.channel.close()

@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import grpc
 
@@ -19,6 +19,7 @@ from sscsi_driver.classes import Classes, NoClasses
 from sscsi_driver.csi import csi_pb2_grpc
 from sscsi_driver.dispatch import Providers
 from sscsi_driver.errors import PublishError
+from sscsi_driver.events import Events, NoEvents
 from sscsi_driver.filling import Filler
 from sscsi_driver.identity import IdentityServicer
 from sscsi_driver.memory import NodeVolumes
@@ -36,12 +37,21 @@ from sscsi_shared.daemon.serving import Service, serve
 from sscsi_shared.daemon.socket import prepare_folder
 
 if TYPE_CHECKING:
+    from lightkube import Client
+
     from sscsi_driver.node_objects import ApiNode
 
 log = logging.getLogger(__name__)
 
 SLOTS: Final = 240
 """Volumes that are published at once; a call that waits for a provider holds a thread, and unpublish must have one."""
+
+
+class Part(Protocol):
+    """What works beside the server."""
+
+    def start(self, stopping: threading.Event) -> None:
+        """Begin, until `stopping` says so; returns at once."""
 
 
 def main() -> None:
@@ -56,9 +66,10 @@ def main() -> None:
     classes: Classes = FolderClasses(options.objects) if options.objects is not None else NoClasses()
     providers = Providers(options.provider_folders, options.max_receive_bytes)
     filler, volumes = _filler(options, classes, providers), NodeVolumes()
-    refresher = Refresher(filler=filler, volumes=volumes, metrics=metrics)
+    own_node, events, parts = _of_cluster(_client(options), options.publish.node)
+    refresher = Refresher(filler=filler, volumes=volumes, metrics=metrics, events=events)
     REGISTRY.register(VolumeGauges(refresher.states, refresher.ages))
-    publisher = Publisher(filler=filler, refresher=refresher, volumes=volumes, metrics=metrics)
+    publisher = Publisher(filler=filler, refresher=refresher, volumes=volumes, metrics=metrics, events=events)
     node = NodeServicer(publisher, options.publish.node, metrics)
     name = options.publish.driver_name
     identity = IdentityServicer(name, lambda: _refusal(classes, name))
@@ -68,7 +79,6 @@ def main() -> None:
         csi_pb2_grpc.add_NodeServicer_to_server(node, server)  # type: ignore[no-untyped-call]
         control.add_to_server(refresher.force, server)
 
-    own_node = _own_node(options)
     recovery = Recovery(volumes=volumes, publisher=publisher, pods=own_node or NobodyKnows(), driver_name=name)
     start_up = StartUp(
         providers=providers,
@@ -79,7 +89,7 @@ def main() -> None:
     )
 
     def after(stopping: threading.Event) -> None:
-        for part in (Rotation(refresher), recovery, start_up):
+        for part in (*parts, Rotation(refresher), recovery, start_up):
             part.start(stopping)
 
     serve(
@@ -96,16 +106,27 @@ def main() -> None:
     )
 
 
-def _own_node(options: DriverOptions) -> "ApiNode | None":
-    """This node's objects at the API server; None outside of a cluster."""
+def _client(options: DriverOptions) -> "Client | None":
+    """A client of the API server; None outside of a cluster."""
     if not options.kubeconfig and "KUBERNETES_SERVICE_HOST" not in os.environ:
         return None
-    from sscsi_driver.node_objects import ApiNode, connect  # lightkube takes 12 MiB
+    from sscsi_driver.node_objects import connect  # lightkube takes 12 MiB
 
     try:
-        return ApiNode(connect(options.kubeconfig), options.publish.node)
+        return connect(options.kubeconfig)
     except OSError as error:
         sys.exit(f"sscsi-driver: {error}")
+
+
+def _of_cluster(client: "Client | None", node: str) -> "tuple[ApiNode | None, Events, list[Part]]":
+    """This node's objects, who tells pods, and what has to be started for it."""
+    if client is None:
+        return None, NoEvents(), []
+    from sscsi_driver.event_writer import ApiEvents
+    from sscsi_driver.node_objects import ApiNode
+
+    events = ApiEvents(client, node)
+    return ApiNode(client, node), events, [events]
 
 
 def _refusal(classes: Classes, driver_name: str) -> str:

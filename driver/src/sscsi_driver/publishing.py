@@ -8,12 +8,14 @@ after an error). When it is asked for again is the schedule's decision alone (re
 import logging
 import time
 from pathlib import Path
+from typing import Final
 
 import grpc
 
 from sscsi_driver import tmpfs
 from sscsi_driver.attributes import CLASS_KEY, pod_of
 from sscsi_driver.errors import NON_FINAL, ErrorType, InvalidRequest, PublishError
+from sscsi_driver.events import Events, NoEvents, mounted, rotation_off
 from sscsi_driver.filling import Filler
 from sscsi_driver.memory import Memory, NodeVolumes
 from sscsi_driver.metrics import DriverMetrics
@@ -26,6 +28,8 @@ from sscsi_shared.deadline import Clock, Deadline
 
 log = logging.getLogger(__name__)
 
+_NO_EVENTS: Final = NoEvents()
+
 
 class Publisher:
     """Fills volumes and takes them away.
@@ -35,6 +39,7 @@ class Publisher:
         refresher: is told of every volume that is filled or gone.
         volumes: the state of all volumes.
         metrics: what is counted.
+        events: who tells pods.
         now: seconds since 1970.
     """
 
@@ -45,13 +50,16 @@ class Publisher:
         refresher: Refresher,
         volumes: NodeVolumes,
         metrics: DriverMetrics,
+        events: Events = _NO_EVENTS,
         now: Clock = time.time,
     ) -> None:
         self._filler = filler
         self._refresher = refresher
         self._volumes = volumes
         self._metrics = metrics
+        self._events = events
         self._now = now
+        self._off_told = False
 
     def publish(self, request: PublishRequest, deadline: Deadline, cancellation: Cancellation) -> None:
         """Answer a NodePublishVolume: returns if the volume is filled.
@@ -141,6 +149,20 @@ class Publisher:
         volume.memory = Memory(request, of_class.provider, self._now(), prepared.driver, of_class.refresh)
         self._refresher.filled(volume.target, volume.memory, prepared.interval)
         log.info("filled the volume %s of pod %s/%s", volume.target, prepared.pod.namespace, prepared.pod.name)
+        off = self._rotation_off(prepared)
+        self._events.tell(prepared.pod, mounted(of_class.name, of_class.provider, prepared.interval, off))
+
+    def _rotation_off(self, prepared: Prepared) -> str:
+        """Why the volume does not rotate, though the operator wants it; the log has it once."""
+        settings = self._filler.settings
+        if settings.rotation_interval is None or prepared.driver is None or prepared.driver.republish:
+            self._off_told = False
+            return ""
+        text = rotation_off(settings.driver_name)
+        if not self._off_told:
+            log.warning("%s", text)
+        self._off_told = True
+        return text
 
 
 def _stands(target: Path) -> bool:

@@ -11,6 +11,7 @@ from typing import Final
 import grpc
 
 from sscsi_driver.errors import ErrorType, PublishError, Unpublished
+from sscsi_driver.events import Events, NoEvents, rotated, rotation_failed
 from sscsi_driver.filling import Filler
 from sscsi_driver.memory import Memory, NodeVolumes
 from sscsi_driver.metrics import ContentAge, DriverMetrics
@@ -22,6 +23,8 @@ from sscsi_shared.cancellation import Cancellation
 from sscsi_shared.deadline import Clock, Deadline
 
 log = logging.getLogger(__name__)
+
+_NO_EVENTS: Final = NoEvents()
 
 _PROVIDER_TROUBLE: Final = frozenset({ErrorType.PROVIDER_NOT_FOUND, ErrorType.PROVIDER_UNREACHABLE})
 _TRANSIENT_REASONS: Final = frozenset({"BackendThrottled", "BackendUnavailable", "OutOfTime", "Overloaded"})
@@ -38,6 +41,7 @@ class Refresher:
         filler: does the work.
         volumes: the state of all volumes.
         metrics: what is counted.
+        events: who tells pods.
         clock: seconds that only grow.
         now: seconds since 1970.
         jitter: from 0 to 1, for each round anew.
@@ -49,6 +53,7 @@ class Refresher:
         filler: Filler,
         volumes: NodeVolumes,
         metrics: DriverMetrics,
+        events: Events = _NO_EVENTS,
         clock: Clock = time.monotonic,
         now: Clock = time.time,
         jitter: Callable[[], float] = random.random,
@@ -56,6 +61,7 @@ class Refresher:
         self._filler = filler
         self._volumes = volumes
         self._metrics = metrics
+        self._events = events
         self._clock = clock
         self._now = now
         self._lock = threading.Lock()
@@ -182,6 +188,7 @@ class Refresher:
         memory.filled_at = self._now()
         if changed:
             log.info("the volume %s has new content", target)
+            self._events.tell(memory.pod, rotated(memory.of_class))
         elif memory.trouble:
             log.info("the volume %s is up to date again", target)
         memory.trouble = ""
@@ -190,6 +197,7 @@ class Refresher:
         self._metrics.rotation_failed(memory.provider, error.error_type)
         if error.message != memory.trouble:  # once, not every two minutes
             log.warning("the volume %s keeps its previous files: %s", target, error.message)
+            self._events.tell(memory.pod, rotation_failed(memory.of_class, error.message))
         memory.trouble = error.message
         self._done(target, ended_of(error), provider=memory.provider, retry_after=error.retry_after)
 
