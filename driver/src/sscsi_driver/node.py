@@ -16,6 +16,7 @@ from sscsi_driver.errors import ErrorType, InvalidRequest, PublishError
 from sscsi_driver.metrics import DriverMetrics
 from sscsi_driver.preparing import PublishRequest
 from sscsi_driver.publishing import Publisher
+from sscsi_driver.said import Said
 from sscsi_shared.cancellation import Cancellation
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import clip
@@ -45,6 +46,7 @@ class NodeServicer(csi_pb2_grpc.NodeServicer):
         self._publisher = publisher
         self._node = node
         self._metrics = metrics
+        self._said = Said()
 
     def NodePublishVolume(
         self, request: csi_pb2.NodePublishVolumeRequest, context: grpc.ServicerContext
@@ -60,8 +62,16 @@ class NodeServicer(csi_pb2_grpc.NodeServicer):
                 self._metrics.publish_failed("", error.error_type)
                 raise
             self._publisher.publish(publish, _deadline(context), cancellation)
+            self._said.over(request.target_path)
         except PublishError as error:
-            log.warning("NodePublishVolume of %s failed (%s): %s", request.target_path, error.error_type, error.message)
+            level = logging.WARNING if self._said.is_news(request.target_path, error.message) else logging.DEBUG
+            log.log(
+                level,
+                "NodePublishVolume of %s failed (%s): %s",
+                request.target_path,
+                error.error_type,
+                error.message,
+            )
             context.abort(error.code, clip(error.message, _MAX_TEXT_BYTES))
         except Exception as error:  # noqa: BLE001  # one request can't end the process
             self._metrics.publish_failed("", ErrorType.INTERNAL)
@@ -79,6 +89,7 @@ class NodeServicer(csi_pb2_grpc.NodeServicer):
                 self._metrics.unpublish_failed()
                 raise
             self._publisher.unpublish(target, _deadline(context))
+            self._said.over(request.target_path)
         except PublishError as error:
             log.warning("NodeUnpublishVolume of %s failed: %s", request.target_path, error.message)
             context.abort(error.code, clip(error.message, _MAX_TEXT_BYTES))

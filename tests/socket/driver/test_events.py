@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import grpc
+import pytest
 
 from driver_rig import INTERVAL, Driver, failure, needs_mount
 from scripted_provider import ScriptedProvider, always, refuse, volume
@@ -66,3 +67,18 @@ def test_where_nobody_wants_rotation_nothing_is_missing(
     driver.classes.driver = DriverObject(True, False, True, republish=False)
     driver.publish(target)
     assert [(event.reason, event.warning) for event in driver.told] == [("Mounted", False)]
+
+
+def test_kubelets_retries_are_one_line_of_the_log(
+    driver: Driver, provider: ScriptedProvider, target: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider.answer = refuse(grpc.StatusCode.NOT_FOUND, "no such secret")
+    for _ in range(4):
+        failure(lambda: driver.publish(target))
+    assert caplog.text.count("no such secret") == 1
+    provider.answer = always(volume(("password", b"one")))
+    driver.publish(target)
+    driver.unpublish(target)
+    provider.answer = refuse(grpc.StatusCode.NOT_FOUND, "no such secret")
+    failure(lambda: driver.publish(target))
+    assert caplog.text.count("no such secret") == 2
