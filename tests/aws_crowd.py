@@ -13,7 +13,7 @@ from sscsi_provider_aws.auth import AUDIENCE, ROLE_ANNOTATION
 from sscsi_provider_aws.clients import Endpoints
 from sscsi_provider_aws.podidentity import AgentAddresses, PodIdentityAgent
 from sscsi_provider_aws.provider import AwsProvider
-from sscsi_shared.cluster import ServiceAccount, TokenRequest
+from sscsi_shared.cluster import NoCluster, ServiceAccount, TokenRequest
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.economy.asking import Economy
 from sscsi_shared.economy.options import EconomyOptions
@@ -23,7 +23,7 @@ from sscsi_shared.pipeline import Pipeline
 from sscsi_shared.secret import SecretText
 
 
-class Accounts:
+class Accounts(NoCluster):
     """Every service account has a role of its own name."""
 
     def service_account(self, namespace: str, name: str, deadline: Deadline) -> ServiceAccount:

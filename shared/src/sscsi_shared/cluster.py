@@ -3,14 +3,14 @@
 Two sources: a folder of YAML (cluster_folder.py) and the API server (cluster_api.py).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn, Protocol
 
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import AuthenticationFailed
 from sscsi_shared.mount import PodInfo
-from sscsi_shared.secret import SecretText
+from sscsi_shared.secret import SecretBytes, SecretText
 
 REGION_LABELS: Final = ("topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region")
 """Of a node; the second is the older spelling (well-known labels)."""
@@ -74,6 +74,35 @@ class Cluster(Protocol):
             OutOfTime: it did not answer in time.
         """
 
+    def read_or_create_secret(self, entry: "SecretEntry", new: Callable[[], bytes], deadline: Deadline) -> SecretBytes:
+        """What a Secret holds; where there is none, one is made with what `new` gives, immutable.
+
+        Of several that make it at one time one wins, and all get what that one made.
+
+        Raises:
+            AuthenticationFailed: we may not, or it has no such entry, or an empty one.
+            BackendUnavailable: the API server does not answer.
+            OutOfTime: it did not answer in time.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class SecretEntry:
+    """One entry of a Kubernetes Secret.
+
+    Attributes:
+        namespace: of the Secret; empty = the one that we run in.
+        name: of the Secret.
+        key: of the entry.
+    """
+
+    namespace: str
+    name: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"Kubernetes Secret {self.namespace + '/' if self.namespace else ''}{self.name}"
+
 
 class NoCluster:
     """Stands where a provider runs outside of a cluster and was given no folder; its answers name the remedy."""
@@ -92,6 +121,11 @@ class NoCluster:
         """See Cluster."""
         del deadline
         _nobody(f"failed to create {request}")
+
+    def read_or_create_secret(self, entry: SecretEntry, new: Callable[[], bytes], deadline: Deadline) -> SecretBytes:
+        """See Cluster."""
+        del new, deadline
+        _nobody(f"failed to get {entry}")
 
 
 def _nobody(what: str) -> NoReturn:

@@ -1,5 +1,6 @@
 """The cluster's facts from the API server: plain HTTPS and JSON, cached, with no limiter of its own."""
 
+import base64
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -7,11 +8,11 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
-from sscsi_shared.cluster import REGION_LABELS, ServiceAccount, TokenRequest
+from sscsi_shared.cluster import REGION_LABELS, SecretEntry, ServiceAccount, TokenRequest
 from sscsi_shared.deadline import Clock, Deadline
 from sscsi_shared.errors import AuthenticationFailed, BackendThrottled, BackendUnavailable, OutOfTime, clip
 from sscsi_shared.http import Answer, HttpClient, HttpFailed
-from sscsi_shared.secret import SecretText
+from sscsi_shared.secret import SecretBytes, SecretText
 
 T = TypeVar("T")
 
@@ -108,6 +109,32 @@ class ApiServerCluster:
             raise BackendUnavailable(f"{what}: the API server's answer has no token.")
         return SecretText(token)
 
+    def read_or_create_secret(self, entry: SecretEntry, new: Callable[[], bytes], deadline: Deadline) -> SecretBytes:
+        """See Cluster; never kept."""
+        namespace = entry.namespace or _own_namespace()
+        path = f"/api/v1/namespaces/{quote(namespace, safe='')}/secrets"
+        named = f"{path}/{quote(entry.name, safe='')}"
+        what = f"failed to get {entry}"
+        for _ in range(2):
+            try:
+                return _entry(self._get(named, what, "get secrets", deadline), entry)
+            except _NotThere:
+                pass
+            body = {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"namespace": namespace, "name": entry.name},
+                "immutable": True,
+                "type": "Opaque",
+                "data": {entry.key: base64.b64encode(new()).decode()},
+            }
+            try:
+                made = self._send("POST", path, f"failed to create {entry}", "create secrets", deadline, body)
+            except _AlreadyThere:
+                continue  # another one was faster: what it made counts
+            return _entry(made, entry)
+        raise BackendUnavailable(f"{what}: it comes and goes.")
+
     def _get(self, path: str, what: str, right: str, deadline: Deadline) -> dict[str, Any]:
         return self._send("GET", path, what, right, deadline)
 
@@ -183,6 +210,35 @@ def _path(namespace: str, resource: str, name: str) -> str:
     return f"/api/v1/namespaces/{quote(namespace, safe='')}/{resource}/{quote(name, safe='')}"
 
 
+class _NotThere(AuthenticationFailed):
+    """404."""
+
+
+class _AlreadyThere(AuthenticationFailed):
+    """409."""
+
+
+def _own_namespace() -> str:
+    try:
+        return (ACCOUNT_FOLDER / "namespace").read_text(encoding="utf-8").strip()
+    except OSError:
+        return "kube-system"
+
+
+def _entry(secret: Mapping[str, Any], entry: SecretEntry) -> SecretBytes:
+    text = (secret.get("data") or {}).get(entry.key)
+    hint = "Delete the Kubernetes Secret to have it made anew."
+    if not isinstance(text, str):
+        raise AuthenticationFailed(f'expected {entry} to have a key "{entry.key}".', hint=hint)
+    try:
+        value = base64.b64decode(text, validate=True)
+    except ValueError:
+        value = b""
+    if not value:
+        raise AuthenticationFailed(f'expected {entry} to have a key "{entry.key}" with a value.', hint=hint)
+    return SecretBytes(value)
+
+
 def _refused(what: str, right: str, answer: Answer) -> Exception:
     """The error for a status that is no success; the API server's own words are a Status object's message."""
     said = clip(str(answer.document().get("message", ""))) or f"HTTP status {answer.status}"
@@ -195,4 +251,5 @@ def _refused(what: str, right: str, answer: Answer) -> Exception:
         return BackendThrottled(text, retry_after=answer.retry_after)
     if answer.status >= 500:
         return BackendUnavailable(text, retry_after=answer.retry_after)
-    return AuthenticationFailed(text)
+    kinds = {404: _NotThere, 409: _AlreadyThere}
+    return kinds.get(answer.status, AuthenticationFailed)(text)

@@ -1,15 +1,17 @@
 """The cluster's facts from a folder of YAML: for a laptop, for tests."""
 
+import threading
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from sscsi_shared.cluster import REGION_LABELS, ServiceAccount, TokenRequest
+from sscsi_shared.cluster import REGION_LABELS, SecretEntry, ServiceAccount, TokenRequest
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import AuthenticationFailed, BackendUnavailable
 from sscsi_shared.manifests import Manifest
 from sscsi_shared.object_folder import ObjectFolder, Snapshot
-from sscsi_shared.secret import SecretText
+from sscsi_shared.secret import SecretBytes, SecretText
 
 _UIDS: Final = uuid.UUID("9f1d5f0e-6d0c-5a57-9b4e-1f6f5d1c3a10")
 _MAX_NAMED: Final = 10
@@ -24,6 +26,8 @@ class FolderCluster:
 
     def __init__(self, folder: Path) -> None:
         self._folder = ObjectFolder(folder)
+        self._lock = threading.Lock()
+        self._made: dict[SecretEntry, SecretBytes] = {}
 
     def service_account(self, namespace: str, name: str, deadline: Deadline) -> ServiceAccount:
         """See Cluster. An account without a uid has one made of its name, so that it stays the same."""
@@ -60,6 +64,12 @@ class FolderCluster:
             f"failed to create {request}: a folder can't sign.",
             hint="Let whoever plays kubelet bring the token, or use an API server.",
         )
+
+    def read_or_create_secret(self, entry: SecretEntry, new: Callable[[], bytes], deadline: Deadline) -> SecretBytes:
+        """See Cluster; a folder is not written to: what was made holds for this process."""
+        del deadline
+        with self._lock:
+            return self._made.setdefault(entry, SecretBytes(new()))
 
     def _read(self) -> Snapshot:
         try:

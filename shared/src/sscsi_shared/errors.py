@@ -7,6 +7,7 @@
     |  |- AccessDenied         the backend said no
     |  |- ObjectNotFound       object or version absent
     |  |- ObjectUnusable       disabled version, key missing in JSON, not decodable, too large
+    |  |- HeldElsewhere        the object is to be asked for in its next place
     |  |- BackendThrottled     may pass by itself
     |  |- BackendUnavailable   may pass by itself
     |  `- OutOfTime            may pass by itself
@@ -124,6 +125,12 @@ class ObjectUnusable(ObjectError):
     reason = "ObjectUnusable"
 
 
+class HeldElsewhere(ObjectError):
+    """The object is not for everybody who asks in this place: its next one has to be asked."""
+
+    reason = "HeldElsewhere"
+
+
 class BackendThrottled(ObjectError):
     """The backend asked us to slow down."""
 
@@ -187,6 +194,7 @@ def fresh(error: ErrorT) -> ErrorT:
 
 def after(failures: Sequence[ObjectError]) -> ObjectError:
     """The last of failures that came one after another (fail-over); its hint begins with what came before."""
+    failures = [failure for failure in failures if not isinstance(failure, HeldElsewhere)] or failures
     last = failures[-1]
     if len(failures) == 1:
         return last

@@ -7,7 +7,7 @@ All of them are frozen and compare by value, so that a test can say what a whole
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Generic, NewType, TypeVar
+from typing import Final, Generic, NewType, Protocol, TypeVar
 
 from sscsi_shared.paths import Naming
 from sscsi_shared.secret import SecretBytes, SecretText
@@ -56,6 +56,13 @@ class MountInput:
     current_versions: Mapping[str, str] = field(default_factory=dict)
 
 
+class Stamp(Protocol):
+    """How a file's version is made of its content, where the backend's own is not what is reported."""
+
+    def version(self, contents: bytes) -> str:
+        """The version of a file with this content."""
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """One file that a read becomes.
@@ -65,12 +72,14 @@ class Output:
         mode: permission bits.
         transform: from the object's content to the file's.
         id: the object version's id; several files bear one only where they are made of one object.
+        stamp: makes the version; None = it is the backend's.
     """
 
     path: str
     mode: int
     id: str
     transform: Transform = WHOLE
+    stamp: Stamp | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +93,14 @@ class Spread:
         mode: permission bits.
         split: from an item's content to named ones; None = each item is one, under its own name.
         transform: before that.
+        stamp: as of an Output.
     """
 
     naming: Naming
     mode: int
     split: Split | None = None
     transform: Transform = WHOLE
+    stamp: Stamp | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +109,11 @@ class PlannedRead(Generic[ObjectT]):
 
     Attributes:
         name: the object in the author's words, for messages.
-        candidates: where to read it; the next is asked only after an outcome that may pass by itself (fail-over).
+        candidates: where to read it; the next is asked only after an outcome that may pass by itself (fail-over), or
+            one that says so (HeldElsewhere).
         outputs: at least one.
         optional: whether the mount goes on without it where it does not exist.
+        in_turn: whether the next candidate is asked only where one says so (HeldElsewhere), and not where it fails.
         everywhere: whether all candidates are asked each time, and one that lacks the object fails the mount though
             another has it; the first that has it is taken all the same.
     """
@@ -110,6 +123,7 @@ class PlannedRead(Generic[ObjectT]):
     outputs: tuple[Output | Spread, ...]
     optional: bool = False
     everywhere: bool = False
+    in_turn: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from sscsi_shared.errors import InvalidParameters, clip
-from sscsi_shared.mount import Output, Spread
+from sscsi_shared.mount import Output, Spread, Stamp
 from sscsi_shared.paths import Naming, climbs, octal_mode
 from sscsi_shared.transform import (
     WHOLE,
     AllKeys,
-    Chain,
     Decode,
     Encoding,
     JmesPath,
     Transform,
+    chained,
     check_expression,
 )
 from sscsi_shared.yaml_records import Record
@@ -103,7 +103,15 @@ class ObjectFields:
     selection: Selection | None = None
 
     def outputs(
-        self, name: str, path: str, mode: int, *, version_id: str = "", extract: Transform = WHOLE
+        self,
+        name: str,
+        path: str,
+        mode: int,
+        *,
+        version_id: str = "",
+        extract: Transform = WHOLE,
+        document: Transform = WHOLE,
+        stamp: Stamp | None = None,
     ) -> tuple[Output | Spread, ...]:
         """The files that the object becomes.
 
@@ -113,19 +121,19 @@ class ObjectFields:
             mode: permission bits of files that name none themselves.
             version_id: of that file's object version; by default its path.
             extract: what of the content that file holds, before its encoding is undone.
+            document: what of the content jmesPath and allKeys look at.
+            stamp: makes the versions; None = they are the backend's.
         """
         whole: Transform = WHOLE if self.encoding is None else Decode(self.encoding)
         if self.all_keys or self.selection is not None:
-            return (Spread(self.naming, mode, AllKeys() if self.all_keys else None, whole),)
-        content = extract if whole == WHOLE else whole if extract == WHOLE else Chain((extract, whole))
-        files = [Output(path, mode, version_id or path, content)]
+            split = AllKeys() if self.all_keys else None
+            return (Spread(self.naming, mode, split, chained(document, whole), stamp),)
+        files = [Output(path, mode, version_id or path, chained(extract, whole), stamp)]
         for entry in self.jmes:
-            steps: list[Transform] = [] if self.encoding is None else [whole]
-            steps.append(JmesPath(entry.expression, name, entry.alias))
-            if entry.encoding is not None:
-                steps.append(Decode(entry.encoding))
-            transform = steps[0] if len(steps) == 1 else Chain(tuple(steps))
-            files.append(Output(entry.path, entry.mode, entry.path, transform))
+            decode: Transform = WHOLE if entry.encoding is None else Decode(entry.encoding)
+            found = JmesPath(entry.expression, name, entry.alias)
+            before = whole if document == WHOLE else document
+            files.append(Output(entry.path, entry.mode, entry.path, chained(before, found, decode), stamp))
         return tuple(files)
 
 

@@ -9,6 +9,7 @@ from sscsi_shared.deadline import Clock, Deadline
 from sscsi_shared.economy.asking import Economy
 from sscsi_shared.errors import (
     AuthenticationFailed,
+    HeldElsewhere,
     MountError,
     ObjectError,
     ObjectNotFound,
@@ -108,7 +109,9 @@ def _by_place(
     """What to ask for in this turn, by place and by index of the read."""
     groups: dict[Place, dict[int, ObjectT]] = {}
     for index, planned in enumerate(reads):
-        if turn < len(planned.candidates) and (planned.everywhere or all(map(_may_pass, outcomes[index]))):
+        if turn < len(planned.candidates) and (
+            planned.everywhere or all(_goes_on(planned, outcome) for outcome in outcomes[index])
+        ):
             place, one = planned.candidates[turn]
             groups.setdefault(place, {})[index] = one
     return groups
@@ -148,5 +151,8 @@ def _chosen(planned: PlannedRead[ObjectT], outcomes: Sequence[Read | ObjectError
     return reads[0] if reads else after(errors)
 
 
-def _may_pass(outcome: Read | ObjectError) -> bool:
-    return isinstance(outcome, ObjectError) and outcome.transient
+def _goes_on(planned: PlannedRead[ObjectT], outcome: Read | ObjectError) -> bool:
+    """Whether the next candidate is asked after this outcome."""
+    if isinstance(outcome, HeldElsewhere):
+        return True
+    return isinstance(outcome, ObjectError) and outcome.transient and not planned.in_turn

@@ -15,7 +15,7 @@ from sscsi_shared.deadline import Clock, Deadline
 from sscsi_shared.errors import AuthenticationFailed
 from sscsi_shared.mount import MountInput, PodInfo
 from sscsi_shared.secret import SecretText
-from sscsi_shared.tokens import Proof, prove
+from sscsi_shared.tokens import Proof, audiences_of, prove
 
 TOKEN_SECONDS: Final = 900
 """Asked for (TokenRequest takes no less than 600)."""
@@ -50,7 +50,14 @@ class PodTokens:
         self._kept: OrderedDict[tuple[PodInfo, str], PodToken] = OrderedDict()
 
     def token(
-        self, mount: MountInput, audiences: Sequence[str], cluster: Cluster, deadline: Deadline, *, context: str = ""
+        self,
+        mount: MountInput,
+        audiences: Sequence[str],
+        cluster: Cluster,
+        deadline: Deadline,
+        *,
+        context: str = "",
+        instead: str | None = None,
     ) -> PodToken:
         """The token for the first of some audiences that the request has; else a new one, for the first audience.
 
@@ -60,16 +67,21 @@ class PodTokens:
             cluster: asked only where the request has no tokens at all.
             deadline: of that question.
             context: the beginning of messages, without a colon.
+            instead: audience of a token that is made where the request has none that fits; empty = the API server's
+                own. None = where the request has any, one of them must fit.
 
         Raises:
             AuthenticationFailed: the request has tokens and none fits, its token proves nothing, or none can be made.
         """
-        if not mount.tokens.present and not mount.tokens.problem:
+        absent = not mount.tokens.present and not mount.tokens.problem
+        if absent and instead is None:
             return self._made(mount.pod, audiences[0], cluster, deadline, context)
         for audience in audiences:
             if found := mount.tokens.find(audience):
                 proof = prove(found, pod=mount.pod, audience=audience, now=self._now(), context=context)
                 return PodToken(found.token, audience, proof)
+        if instead is not None:
+            return self._made(mount.pod, instead, cluster, deadline, context)
         mount.tokens.for_audience(audiences[0], context=context)
         raise AssertionError("for_audience raises where find finds nothing")
 
@@ -84,8 +96,10 @@ class PodTokens:
             kept = self._kept.get(key)
         if kept is not None and kept.proof.expires_at - self._now() > TOKEN_SECONDS / 5:
             return kept
-        token = cluster.create_token(TokenRequest(pod, (audience,), TOKEN_SECONDS), deadline)
-        made = PodToken(token, audience, prove(token, pod=pod, audience=audience, now=self._now(), context=context))
+        wanted = (audience,) if audience else ()
+        token = cluster.create_token(TokenRequest(pod, wanted, TOKEN_SECONDS), deadline)
+        for_whom = audience or audiences_of(token)[0]
+        made = PodToken(token, for_whom, prove(token, pod=pod, audience=for_whom, now=self._now(), context=context))
         with self._lock:
             self._kept[key] = made
             self._kept.move_to_end(key)

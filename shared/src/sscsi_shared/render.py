@@ -103,7 +103,8 @@ def render(plan: MountPlan[ObjectT], reads: Sequence[Read | None], *, max_bytes:
 def _one(output: Output, read: Read) -> tuple[SecretFile, ObjectVersion]:
     item = read.only
     contents = SecretBytes(output.transform.apply(item.contents.reveal()))
-    return SecretFile(output.path, output.mode, contents), ObjectVersion(output.id, item.version)
+    version = item.version if output.stamp is None else output.stamp.version(contents.reveal())
+    return SecretFile(output.path, output.mode, contents), ObjectVersion(output.id, version)
 
 
 def _many(spread: Spread, read: Read) -> list[tuple[SecretFile, ObjectVersion]]:
@@ -118,7 +119,8 @@ def _many(spread: Spread, read: Read) -> list[tuple[SecretFile, ObjectVersion]]:
                 check_path(path)
             except InvalidParameters as error:
                 raise ObjectUnusable(f"{_shown(name)} can't name a file: {error.message}") from error
-            made.append((SecretFile(path, spread.mode, SecretBytes(part)), ObjectVersion(path, item.version)))
+            version = item.version if spread.stamp is None else spread.stamp.version(part)
+            made.append((SecretFile(path, spread.mode, SecretBytes(part)), ObjectVersion(path, version)))
     return made
 
 

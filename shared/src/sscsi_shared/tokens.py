@@ -217,6 +217,19 @@ def prove(
     )
 
 
+def audiences_of(token: SecretText) -> tuple[str, ...]:
+    """Whom a token says that it is for.
+
+    Raises:
+        AuthenticationFailed: it says nobody.
+    """
+    found = _claims(token, "The").get("aud")
+    named = tuple(one for one in (found if isinstance(found, list) else [found]) if isinstance(one, str))
+    if not named:
+        raise AuthenticationFailed("The service account token has no claim `aud`.")
+    return named
+
+
 def _claims(token: SecretText, start: str) -> dict[str, Any]:
     """The claims of a JWT, unverified (RFC 7519 section 7.2, steps 1 to 10 without the signature)."""
     text = token.reveal()

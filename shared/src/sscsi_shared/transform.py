@@ -95,6 +95,12 @@ class Chain:
         return contents
 
 
+def chained(*steps: Transform) -> Transform:
+    """Steps one after another; those that change nothing are left out."""
+    kept = tuple(step for step in steps if step != WHOLE)
+    return Chain(kept) if len(kept) > 1 else kept[0] if kept else WHOLE
+
+
 class Split(Protocol):
     """A pure step from one content to several."""
 

@@ -14,7 +14,7 @@ from sscsi_provider_aws.auth import AUDIENCE, ROLE_ANNOTATION
 from sscsi_provider_aws.clients import Endpoints
 from sscsi_provider_aws.identity import AwsIdentity
 from sscsi_provider_aws.provider import AwsProvider
-from sscsi_shared.cluster import ServiceAccount, TokenRequest
+from sscsi_shared.cluster import NoCluster, ServiceAccount, TokenRequest
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.parameters import read_mount
 from sscsi_shared.provider import Login
@@ -23,7 +23,7 @@ from sscsi_shared.secret import SecretText
 ROLE = "arn:aws:iam::123456789012:role/web"
 
 
-class OneAccount:
+class OneAccount(NoCluster):
     def __init__(self, uid: str, role: str) -> None:
         self._uid = uid
         self._role = role

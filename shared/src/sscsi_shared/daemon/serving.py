@@ -50,6 +50,7 @@ class Service:
         services: full names of the gRPC services, for health and reflection.
         slots: how many long calls run at once.
         aliases: other paths of the same socket, in the same folder.
+        closing: called once no call is in progress any more, before the process ends; None = nothing.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Service:
     services: Sequence[str]
     slots: int
     aliases: Sequence[Path] = ()
+    closing: Callable[[], None] | None = None
 
 
 class SocketServer:
@@ -198,6 +200,8 @@ def serve(service: Service, options: DaemonOptions, *, after: Callable[[threadin
         server.look_after()
     log.info("%s stops; calls in progress have %g s", service.name, options.drain_seconds)
     server.stop(options.drain_seconds)
+    if service.closing is not None:
+        service.closing()
     if page is not None:
         page.close()
     _end(0)

@@ -131,6 +131,10 @@ class Economy(Generic[RequestT, ObjectT, IdentityT, CredentialT]):
         left = [self._values.sweep(), self._sessions.sweep(), self._back_off.sweep()]
         return any(left)
 
+    def close(self) -> None:
+        """Close the logins that are kept: the process ends."""
+        self._sessions.close()
+
     def _known(self, key: tuple[Access, ObjectT]) -> Read | MountError | None:
         outcome = self._values.get(*key)
         if outcome is not None:

@@ -129,6 +129,13 @@ class Sessions(Generic[ObjectT]):
         self._close(idle)
         return left
 
+    def close(self) -> None:
+        """Close them all, but those in use."""
+        with self._lock:
+            idle = [one for held in self._held.values() for one in self._put_away(held)]
+            self._held.clear()
+        self._close(idle)
+
     def _known(self, access: Access) -> Held[ObjectT] | MountError | None:
         with self._lock:
             now = self._clock()

@@ -1,6 +1,6 @@
 """From a Provider to a daemon: what stands between a cloud's `__main__` and the socket."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -110,6 +110,7 @@ def serve_provider(
     version: str,
     writes_below: Path | None = None,
     aliases: Sequence[str] = (),
+    closing: Callable[[], None] | None = None,
 ) -> None:
     """Serve a provider on `<folder>/<provider.name>.sock` until SIGTERM; does not return.
 
@@ -120,6 +121,7 @@ def serve_provider(
         version: for Version.
         writes_below: kubelet's folder, where the provider is to write the files itself; None = the driver does.
         aliases: other values of `spec.provider` that this provider answers to.
+        closing: called at the end, after the sessions were closed; None = nothing.
     """
     economy: Economy[Any, Any, Any, Any] = Economy(provider, options.economy, count=metrics.economy)
     metrics.economy_holds(lambda: economy.held_bytes, lambda: economy.held_sessions)
@@ -132,6 +134,12 @@ def serve_provider(
         version,
         observe=metrics.observe_mount,
     )
+
+    def close() -> None:
+        economy.close()
+        if closing is not None:
+            closing()
+
     serve(
         Service(
             name=runtime_name,
@@ -141,6 +149,7 @@ def serve_provider(
             services=(SERVICE_NAME,),
             slots=servicer.long_calls,
             aliases=[options.folder / f"{name}.sock" for name in aliases],
+            closing=close,
         ),
         options.daemon,
     )

