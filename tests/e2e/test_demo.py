@@ -99,7 +99,7 @@ def test_ended_in_the_middle_it_leaves_no_daemon_and_no_mount(number: signal.Sig
             if "on a tmpfs:" in line:
                 break
         children = psutil.Process(running.pid).children(recursive=True)
-        assert len(children) == 1 + len(ALL), said
+        assert len(children) >= 1 + len(ALL), said
         os.kill(running.pid, number)
         said += running.stdout.read()
     assert "Traceback" not in said

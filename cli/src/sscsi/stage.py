@@ -111,8 +111,11 @@ class Stage:
         return next(iter(self.providers.values()))
 
     def tokens(self, account: str = ACCOUNT, pod: str = POD, *, seconds: int = 3600) -> dict[str, SecretText]:
-        """What kubelet would get of TokenRequest, for each audience that the CSIDriver object asks for."""
+        """What kubelet would get of TokenRequest for a pod, which is made if it is not there: for each audience."""
         uid = PodVolume(NAMESPACE, pod, account, CLASS).pod_uid
+        metadata = {"namespace": NAMESPACE, "name": pod, "uid": uid}
+        spec = {"serviceAccountName": account}
+        self.kubernetes.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
         audiences = [cloud.audience for cloud in self.clouds.values()]
         return {
             audience: SecretText(self.kubernetes.token(NAMESPACE, account, audience, pod, uid, seconds))

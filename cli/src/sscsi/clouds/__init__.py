@@ -8,8 +8,9 @@ from typing import Final
 from sscsi.clouds.aws import AwsCloud
 from sscsi.clouds.cloud import Cloud, Ground
 from sscsi.clouds.gcp import GcpCloud
+from sscsi.clouds.vault import VaultCloud
 
-__all__ = ["ALL", "AwsCloud", "Cloud", "GcpCloud", "Ground"]
+__all__ = ["ALL", "AwsCloud", "Cloud", "GcpCloud", "Ground", "VaultCloud"]
 
-ALL: Final[tuple[type[Cloud], ...]] = (AwsCloud, GcpCloud)
+ALL: Final[tuple[type[Cloud], ...]] = (AwsCloud, GcpCloud, VaultCloud)
 """In the order in which the demo shows them; the first is the one whose story it tells whole."""
