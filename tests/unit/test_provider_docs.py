@@ -6,11 +6,15 @@ import pytest
 
 import sscsi_provider_aws.__main__ as aws
 import sscsi_provider_gcp.__main__ as gcp
+import sscsi_provider_vault.__main__ as vault
 from provider_pages import named
 from sscsi_provider_aws.descriptors import FIELDS as AWS_FIELDS
 from sscsi_provider_aws.parameters import KNOWN as AWS_KNOWN
 from sscsi_provider_gcp.parameters import FIELDS as GCP_FIELDS
 from sscsi_provider_gcp.parameters import KNOWN as GCP_KNOWN
+from sscsi_provider_vault.dialects import VAULT
+from sscsi_provider_vault.parameters import FIELDS as VAULT_FIELDS
+from sscsi_provider_vault.parameters import known
 from sscsi_shared.daemon.flags import Flag
 from sscsi_shared.daemon.klog import KLOG_FLAGS
 from sscsi_shared.parameters import SESSION_SCOPE
@@ -30,6 +34,9 @@ def flags(all_of: Collection[Flag[object]]) -> set[str]:
         ("gcp", "Parameters of the class", {*GCP_KNOWN, SESSION_SCOPE}),
         ("gcp", "Fields of an entry", set(GCP_FIELDS)),
         ("gcp", "Flags", flags(gcp.FLAGS)),
+        ("vault", "Parameters of the class", {*known(VAULT), SESSION_SCOPE}),
+        ("vault", "Fields of an object", set(VAULT_FIELDS)),
+        ("vault", "Flags", flags(vault.FLAGS)),
     ],
 )
 def test_everything_has_its_row(cloud: str, section: str, there: set[str]) -> None:

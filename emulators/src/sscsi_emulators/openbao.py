@@ -70,8 +70,9 @@ class OpenBao:
         self.url = f"https://127.0.0.1:{port}"
         self._process = subprocess.Popen(  # noqa: S603  # our own words
             [
-                sys.executable, "-c", _TIED, str(os.getpid()), found, "server", "-dev", "-dev-tls", "-dev-no-store-token", f"-dev-tls-cert-dir={self.folder}",
-                f"-dev-root-token-id={self.root}", f"-dev-listen-address=127.0.0.1:{port}",
+                sys.executable, "-c", _TIED, str(os.getpid()), found, "server", "-dev", "-dev-tls",
+                "-dev-no-store-token", f"-dev-tls-cert-dir={self.folder}", f"-dev-root-token-id={self.root}",
+                f"-dev-listen-address=127.0.0.1:{port}",
             ],
             stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL, start_new_session=True,
             env={"HOME": str(self.folder), "PATH": "/usr/bin:/bin"},
