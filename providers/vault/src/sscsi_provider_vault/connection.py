@@ -26,6 +26,8 @@ def session(endpoint: Endpoint) -> requests.Session:
         ssl.SSLError: it is none.
     """
     logging.getLogger("urllib3").setLevel(logging.INFO)
+    if endpoint.skip_verify:  # the operator's word; a warning at each request would change nothing
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     made = requests.Session()
     made.mount("http://", _Adapter(endpoint))
     made.mount("https://", _Adapter(endpoint))

@@ -200,6 +200,9 @@ def _why(error: requests.RequestException) -> str:
             causes.append(str(cause).rpartition(": ")[2])
         elif isinstance(cause, urllib3.exceptions.NameResolutionError):
             causes.append("the name can't be resolved")
+    if isinstance(error, requests.exceptions.SSLError):
+        named = "match" in str(error)
+        return f"TLS: {'the certificate is for another name' if named else 'the handshake failed'}"
     return f"no answer ({causes[-1] if causes else type(error).__name__})"
 
 
