@@ -31,7 +31,7 @@ from sscsi_driver.recovery import NobodyKnows, Recovery
 from sscsi_driver.refreshing import Refresher
 from sscsi_driver.rotation import Rotation
 from sscsi_driver.startup import StartUp
-from sscsi_driver.status_folder import NoStatus, StatusFolder
+from sscsi_driver.status_folder import NoStatus, StatusFolder, StatusSink
 from sscsi_shared.daemon.metrics import REGISTRY
 from sscsi_shared.daemon.serving import Service, serve
 from sscsi_shared.daemon.socket import prepare_folder
@@ -63,10 +63,11 @@ def main() -> None:
     except OSError as error:
         sys.exit(f"sscsi-driver: the folder of providers {options.provider_volume} can't be made: {error.strerror}")
     metrics = DriverMetrics(REGISTRY)
-    classes: Classes = FolderClasses(options.objects) if options.objects is not None else NoClasses()
+    client = _client(options)
+    classes = _classes(options, client)
     providers = Providers(options.provider_folders, options.max_receive_bytes)
-    filler, volumes = _filler(options, classes, providers), NodeVolumes()
-    own_node, events, parts = _of_cluster(_client(options), options.publish.node)
+    filler, volumes = _filler(options, classes, providers, client), NodeVolumes()
+    own_node, events, parts = _of_cluster(client, options.publish.node)
     refresher = Refresher(filler=filler, volumes=volumes, metrics=metrics, events=events)
     REGISTRY.register(VolumeGauges(refresher.states, refresher.ages))
     publisher = Publisher(filler=filler, refresher=refresher, volumes=volumes, metrics=metrics, events=events)
@@ -137,11 +138,33 @@ def _refusal(classes: Classes, driver_name: str) -> str:
         return ""
 
 
-def _filler(options: DriverOptions, classes: Classes, providers: Providers) -> Filler:
+def _classes(options: DriverOptions, client: "Client | None") -> Classes:
+    """The folder, where one is named; else the API server's, where there is one."""
+    if options.objects is not None:
+        return FolderClasses(options.objects)
+    if client is None:
+        return NoClasses()
+    from sscsi_driver.class_api import ApiClasses
+
+    return ApiClasses(client)
+
+
+def _statuses(options: DriverOptions, client: "Client | None") -> StatusSink:
+    """The folder, where one is named; the API server only where classes come from it too."""
+    if options.status_folder is not None:
+        return StatusFolder(options.status_folder)
+    if client is None or options.objects is not None:
+        return NoStatus()
+    from sscsi_driver.status_api import ApiStatuses
+
+    return ApiStatuses(client)
+
+
+def _filler(options: DriverOptions, classes: Classes, providers: Providers, client: "Client | None") -> Filler:
     return Filler(
         classes=classes,
         providers=providers,
-        statuses=StatusFolder(options.status_folder) if options.status_folder is not None else NoStatus(),
+        statuses=_statuses(options, client),
         settings=options.publish,
     )
 

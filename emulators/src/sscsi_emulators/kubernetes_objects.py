@@ -49,6 +49,7 @@ RESOURCES: Final[Mapping[tuple[str, str], Resource]] = {
         Resource("", ("v1",), "secrets", "Secret"),
         Resource("", ("v1",), "serviceaccounts", "ServiceAccount"),
         Resource(_GROUP, ("v1", "v1alpha1"), "secretproviderclasses", "SecretProviderClass"),
+        Resource(_GROUP, ("v1", "v1alpha1"), "secretproviderclasspodstatuses", "SecretProviderClassPodStatus"),
         Resource("storage.k8s.io", ("v1",), "csidrivers", "CSIDriver", namespaced=False),
         Resource("authentication.k8s.io", ("v1",), "tokenreviews", "TokenReview", namespaced=False),
     )

@@ -1,0 +1,204 @@
+"""Classes and statuses at an API server: what is asked, what is kept, what is written."""
+
+import json
+from typing import Any
+
+import httpx2
+import pytest
+from lightkube import Client, KubeConfig
+from lightkube.config.models import Cluster, User
+
+from hand import Hand
+from sscsi_driver.class_api import ApiClasses
+from sscsi_driver.errors import PublishError
+from sscsi_driver.status import pod_status, status_name
+from sscsi_driver.status_api import ApiStatuses
+from sscsi_shared.mount import ObjectVersion, PodInfo
+
+GROUP = "/apis/secrets-store.csi.x-k8s.io/v1"
+CLASSES = "/namespaces/shop/secretproviderclasses"
+STATUSES = f"{GROUP}/namespaces/shop/secretproviderclasspodstatuses"
+POD = PodInfo("shop", "web-0", "uid-0", "web")
+CLASS = {
+    "apiVersion": "secrets-store.csi.x-k8s.io/v1",
+    "kind": "SecretProviderClass",
+    "metadata": {"name": "db", "namespace": "shop", "annotations": {"sscsi.dev/refresh": "now"}},
+    "spec": {"provider": "aws", "parameters": {"objects": "[]"}},
+}
+
+
+class Server:
+    """Objects by path, with the answers that recordings 01, 02 and 05 show for what is asked here."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, dict[str, Any]] = {}
+        self.asked: list[str] = []
+        self.silent = False
+        self.refusal = 0
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        self.asked.append(f"{request.method} {request.url.path}")
+        if self.silent:
+            raise httpx2.ConnectError("refused")
+        if self.refusal:
+            return self._status(self.refusal, 'secrets is forbidden: User "x" cannot get')
+        path = request.url.path
+        if request.method == "POST":
+            body = json.loads(request.content)
+            path = f"{path}/{body['metadata']['name']}"
+            if path in self.objects:
+                return self._status(409, "already exists")
+            self.objects[path] = body
+            return httpx2.Response(201, json=body)
+        if path in self.objects and request.method == "PATCH":
+            assert request.headers["content-type"] == "application/merge-patch+json"
+            self.objects[path] = _merged(self.objects[path], json.loads(request.content))
+        if path in self.objects:
+            return httpx2.Response(200, json=self.objects[path])
+        below = [body for name, body in self.objects.items() if name.rpartition("/")[0] == path]
+        if below or path.endswith("secretproviderclasses"):
+            return httpx2.Response(200, json={"kind": "List", "apiVersion": "v1", "metadata": {}, "items": below})
+        return self._status(404, "not found")
+
+    def writes(self) -> int:
+        return sum(not line.startswith("GET") for line in self.asked)
+
+    @staticmethod
+    def _status(code: int, message: str) -> httpx2.Response:
+        body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": message}
+        return httpx2.Response(code, json=body)
+
+
+def _merged(old: Any, patch: Any) -> Any:
+    if not isinstance(patch, dict) or not isinstance(old, dict):
+        return patch
+    return {**old, **{key: _merged(old.get(key), value) for key, value in patch.items()}}
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+def client(server: Server) -> Client:
+    config = KubeConfig.from_one(cluster=Cluster(server="http://api.invalid"), user=User(token="t"))
+    return Client(config=config, transport=httpx2.MockTransport(server), trust_env=False)
+
+
+def test_a_class_is_read_once_in_ten_seconds(server: Server, client: Client) -> None:
+    server.objects[f"{GROUP}{CLASSES}/db"] = CLASS
+    clock = Hand()
+    classes = ApiClasses(client, clock)
+    found = classes.get("shop", "db")
+    assert (found.provider, found.parameters, found.refresh) == ("aws", {"objects": "[]"}, "now")
+    clock.at += 9
+    classes.get("shop", "db")
+    assert len(server.asked) == 1
+    clock.at += 2
+    server.objects[f"{GROUP}{CLASSES}/db"] = {**CLASS, "spec": {"provider": "gcp", "parameters": {"secrets": ""}}}
+    assert classes.get("shop", "db").provider == "gcp"
+
+
+def test_an_older_version_of_the_group(server: Server, client: Client) -> None:
+    server.objects[f"{GROUP}alpha1{CLASSES}/db"] = CLASS
+    assert ApiClasses(client).get("shop", "db").provider == "aws"
+
+
+def test_none_names_those_there_are(server: Server, client: Client) -> None:
+    server.objects[f"{GROUP}{CLASSES}/db"] = CLASS
+    with pytest.raises(PublishError) as caught:
+        ApiClasses(client).get("shop", "bd")
+    assert "failed to get secretproviderclass shop/bd, error: SecretProviderClass" in caught.value.message
+    assert "Classes of namespace shop: db." in caught.value.message
+
+
+def test_a_silent_api_server(server: Server, client: Client) -> None:
+    server.objects[f"{GROUP}{CLASSES}/db"] = CLASS
+    clock = Hand()
+    classes = ApiClasses(client, clock)
+    classes.get("shop", "db")
+    server.silent = True
+    clock.at += 300
+    assert classes.get("shop", "db").provider == "aws", "as it was"
+    clock.at += 400
+    for name in ("db", "other"):
+        with pytest.raises(PublishError, match="the API server did not answer"):
+            classes.get("shop", name)
+
+
+def test_a_right_that_is_missing_is_told(server: Server, client: Client) -> None:
+    server.refusal = 403
+    with pytest.raises(PublishError, match='secrets is forbidden: User "x" cannot get'):
+        ApiClasses(client).get("shop", "db")
+
+
+def test_the_csidriver_object(server: Server, client: Client) -> None:
+    classes = ApiClasses(client, Hand())
+    assert classes.driver_object("none") is None
+    server.objects["/apis/storage.k8s.io/v1/csidrivers/d"] = {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "CSIDriver",
+        "metadata": {"name": "d"},
+        "spec": {"podInfoOnMount": True, "requiresRepublish": True, "tokenRequests": [{"audience": "x"}]},
+    }
+    found = classes.driver_object("d")
+    assert found is not None
+    assert (found.pod_info, found.republish, found.token_requests) == (True, True, True)
+
+
+def status(version: str = "1", node: str = "node-1", pod: PodInfo = POD) -> dict[str, Any]:
+    return pod_status(pod, "db", "/target", [ObjectVersion("a", version)], node)
+
+
+def test_a_status_is_created_and_then_only_written_when_it_changes(server: Server, client: Client) -> None:
+    statuses = ApiStatuses(client)
+    assert statuses.write(status())
+    assert server.objects[f"{STATUSES}/web-0-shop-db"] == status()
+    for _ in range(3):
+        assert not statuses.write(status())
+    assert server.asked == [f"POST {STATUSES}"], "0 calls where nothing changed"
+    assert statuses.write(status("2"))
+    assert server.objects[f"{STATUSES}/web-0-shop-db"]["status"]["objects"] == [{"id": "a", "version": "2"}]
+
+
+def test_a_restarted_driver_finds_what_it_wrote(server: Server, client: Client) -> None:
+    ApiStatuses(client).write(status())
+    before = server.writes()
+    assert not ApiStatuses(client).write(status())
+    assert server.writes() - before == 1, "the attempt to create it; nothing was changed"
+
+
+def test_a_pod_that_moved_to_another_node(server: Server, client: Client) -> None:
+    """A StatefulSet's pod: the same name, another uid, another node's label."""
+    ApiStatuses(client).write(status())
+    moved = status(node="node-2", pod=PodInfo("shop", "web-0", "uid-1", "web"))
+    assert ApiStatuses(client).write(moved)
+    found = server.objects[f"{STATUSES}/web-0-shop-db"]
+    assert found["metadata"]["labels"] == {"internal.secrets-store.csi.k8s.io/node-name": "node-2"}
+    assert [owner["uid"] for owner in found["metadata"]["ownerReferences"]] == ["uid-1"]
+
+
+def test_an_unpublished_volumes_status_is_left_to_the_garbage_collector(server: Server, client: Client) -> None:
+    statuses = ApiStatuses(client)
+    statuses.write(status())
+    statuses.remove("/target")
+    assert server.writes() == 1
+    assert not statuses.write(status()), "looked at again, and the same"
+
+
+@pytest.mark.parametrize("trouble", ["silent", "refused"])
+def test_a_status_that_can_not_be_written(server: Server, client: Client, trouble: str) -> None:
+    server.silent, server.refusal = trouble == "silent", 422 if trouble == "refused" else 0
+    with pytest.raises(OSError, match=r"did not answer|forbidden"):
+        ApiStatuses(client).write(status())
+
+
+def test_names_that_are_too_long() -> None:
+    pod = PodInfo("n" * 63, "p" * 200, "uid", "web")
+    name, other = status_name(pod, "c" * 253), status_name(pod, "c" * 252 + "d")
+    assert len(name) == len(other) == 253
+    assert name != other
+    labels = pod_status(pod, "c", "/t", [], "n" * 100)["metadata"]["labels"]
+    assert [len(value) for value in labels.values()] == [63]
+    assert status_name(POD, "db") == "web-0-shop-db"
