@@ -1,0 +1,162 @@
+"""Certificates and keys: any chain in any order, both formats, RSA, EC and Ed25519; and openssl reads what we write."""
+
+import base64
+import contextlib
+import functools
+import itertools
+import shutil
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sscsi_shared.certificates import Bundle, CertificatePart, Part, ordered, read, write
+from sscsi_shared.errors import ObjectUnusable
+
+KINDS = ("rsa", "ec", "ed25519")
+NAMES = ("root", "middle", "lower", "leaf")
+
+
+@functools.cache
+def key(kind: str, name: str) -> Any:
+    del name
+    if kind == "rsa":
+        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return ec.generate_private_key(ec.SECP256R1()) if kind == "ec" else ed25519.Ed25519PrivateKey.generate()
+
+
+@functools.cache
+def chain(kind: str, *, identifiers: bool = True) -> tuple[x509.Certificate, ...]:
+    """leaf, lower, middle, root."""
+    made: list[x509.Certificate] = []
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    for above, name in itertools.pairwise(("root", *NAMES)):
+        signer, own = key(kind, above), key(kind, name)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, above)]))
+            .public_key(own.public_key())
+            .serial_number(len(made) + 1)
+            .not_valid_before(now)
+            .not_valid_after(now + timedelta(days=365))
+        )
+        if identifiers:
+            builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(own.public_key()), critical=False)
+            issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
+            builder = builder.add_extension(issuer, critical=False)
+        made.append(builder.sign(signer, None if kind == "ed25519" else hashes.SHA256()))
+    return tuple(reversed(made))
+
+
+def pem(*certificates: x509.Certificate) -> bytes:
+    return b"".join(one.public_bytes(serialization.Encoding.PEM) for one in certificates)
+
+
+@pytest.mark.parametrize("identifiers", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_order_comes_out_as_leaf_to_root(kind: str, identifiers: bool) -> None:
+    expected = chain(kind, identifiers=identifiers)
+    for order in itertools.permutations(expected):
+        assert ordered(order) == expected
+        assert ordered(order, key(kind, "leaf")) == expected
+
+
+def test_odd_chains_never_fail() -> None:
+    leaf, lower, middle, root = chain("ec")
+    assert ordered((root, leaf)) == (leaf, root)
+    assert ordered((root, leaf, middle)) == (leaf, root, middle), "an intermediate is missing"
+    assert ordered((root, root)) == (root,)
+    assert ordered(()) == ()
+    other = chain("rsa")[0]
+    assert ordered((other, lower, leaf), key("ec", "leaf")) == (leaf, lower, other)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("encoded", [False, True])
+def test_from_pfx_to_pem_and_back(kind: str, encoded: bool) -> None:
+    bundle = Bundle(key(kind, "leaf"), chain(kind))
+    pfx = write(bundle, Part.PFX)
+    again = read(base64.encodebytes(pfx) if encoded else pfx)
+    assert again.certificates == bundle.certificates
+    text = write(again, Part.PEM)
+    assert text.startswith(b"-----BEGIN PRIVATE KEY-----\n")
+    third = read(text)
+    assert third.certificates == bundle.certificates
+    assert write(third, Part.KEY) == write(bundle, Part.KEY)
+
+
+def test_each_part() -> None:
+    leaf, lower, middle, root = chain("ec")
+    contents = write(Bundle(key("ec", "leaf"), (root, leaf, middle, lower)), Part.PEM)
+    parts = {part: CertificatePart(part).apply(contents) for part in Part if part is not Part.PFX}
+    assert parts[Part.CERT] == pem(leaf)
+    assert parts[Part.CHAIN] == pem(lower, middle, root)
+    assert parts[Part.FULLCHAIN] == pem(leaf, lower, middle, root)
+    assert parts[Part.CA] == pem(root)
+    assert parts[Part.PEM] == parts[Part.KEY] + parts[Part.FULLCHAIN]
+    assert CertificatePart(Part.FULLCHAIN, in_order=False).apply(contents) == pem(root, leaf, middle, lower)
+
+
+@pytest.mark.parametrize("part", [Part.KEY, Part.CHAIN, Part.CA])
+def test_no_file_is_empty(part: Part) -> None:
+    with pytest.raises(ObjectUnusable, match=f"no part `{part.value}`"):
+        CertificatePart(part).apply(pem(chain("ec")[0]))
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [b"", b"plain text", b"%%%", b"\x30\x03\x02\x01\x03", base64.b64encode(b"\x30\x03\x02\x01\x03"), b"x" * (1 << 21),
+     b"-----BEGIN CERTIFICATE-----\nY2FuYXJ5\n-----END CERTIFICATE-----",
+     b"-----BEGIN PRIVATE KEY-----\nY2FuYXJ5\n-----END PRIVATE KEY-----",
+     b"-----BEGIN PUBLIC KEY-----\nY2FuYXJ5\n-----END PUBLIC KEY-----"],
+)  # fmt: skip
+def test_what_is_no_bundle(contents: bytes) -> None:
+    with pytest.raises(ObjectUnusable) as caught:
+        read(contents)
+    assert "Y2FuYXJ5" not in str(caught.value)
+
+
+DAMAGED = st.builds(
+    lambda before, keep, after: before + pem(chain("ec")[0])[:keep] + after,
+    st.binary(),
+    st.integers(0, 900),
+    st.binary(),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=300) | DAMAGED)
+def test_any_bytes_are_a_bundle_or_refused(contents: bytes) -> None:
+    with contextlib.suppress(ObjectUnusable):
+        read(contents)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_openssl_reads_what_we_write_and_we_read_what_it_writes(kind: str, tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+
+    def openssl(*arguments: str) -> bytes:
+        return subprocess.run(["openssl", *arguments], check=True, capture_output=True, cwd=tmp_path, timeout=30).stdout
+
+    bundle = Bundle(key(kind, "leaf"), chain(kind))
+    (tmp_path / "all.pem").write_bytes(write(bundle, Part.PEM))
+    (tmp_path / "all.pfx").write_bytes(write(bundle, Part.PFX))
+    public = openssl("pkey", "-in", "all.pem", "-pubout")
+    assert openssl("x509", "-in", "all.pem", "-noout", "-pubkey") == public
+    shown = openssl("pkcs12", "-in", "all.pfx", "-nodes", "-passin", "pass:")
+    assert shown.count(b"BEGIN CERTIFICATE") == 4
+    assert b"PRIVATE KEY" in shown
+    usage = subprocess.run(["openssl", "pkcs12", "-help"], capture_output=True, check=False).stderr
+    for old in ([], ["-legacy"] if b"-legacy" in usage else []):
+        openssl("pkcs12", "-export", "-in", "all.pem", "-out", "theirs.pfx", "-passout", "pass:", *old)
+        assert read((tmp_path / "theirs.pfx").read_bytes()).certificates == bundle.certificates
