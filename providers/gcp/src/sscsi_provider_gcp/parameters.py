@@ -3,6 +3,7 @@
 Names, order of checks and the beginnings of the messages are those of the existing Google provider (its release 1).
 """
 
+import functools
 import re
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -21,6 +22,8 @@ from sscsi_shared.yaml_tree import Dialect, parse
 KNOWN: Final = frozenset({"secrets", "auth", "project", "location", "workloadIdentityProvider", "serviceAccount"})
 FIELDS: Final = ("resourceName", "path", "fileName", "mode", "extractJSONKey", "extractYAMLKey", SELECT, *OBJECT_FIELDS)
 KEY_FILE: Final = "key.json"
+_KEPT_CLASSES: Final = 64
+_KEPT_CHARS: Final = 8192
 _LOAD: Final = "failed to unmarshal secrets attribute: "
 
 
@@ -104,16 +107,23 @@ def read_request(mount: MountInput, *, keys_allowed: bool = False) -> GcpRequest
         )
     if "secrets" not in parameters:
         parameters.required("secrets", "Write a YAML list of entries with resourceName and path.", message=_MISSING)
-    tree = parse(parameters.text("secrets"), Dialect.CORE, where="secrets", prefix=_LOAD)
+    text = parameters.text("secrets")
+    read = _entries_kept if len(text) <= _KEPT_CHARS else _entries
+    entries = read(text, mount.default_mode, _project(parameters), parameters.text("location").strip())
+    return GcpRequest(mount, auth, entries, _pool_provider(parameters), _target(parameters))
+
+
+def _entries(text: str, default_mode: int, project: str, location: str) -> tuple[Entry, ...]:
+    tree = parse(text, Dialect.CORE, where="secrets", prefix=_LOAD)
     for entry in tree.items():
         if not entry.is_null:
             entry.entries()  # a load error, with that beginning; what is wrong within an entry has a text of its own
     found = records(replace(tree, prefix=""), FIELDS, empty_entry=f"{_LOAD}the list entry is empty.")
-    project, location = _project(parameters), parameters.text("location").strip()
-    entries = tuple(_entry(record, mount.default_mode, project, location) for record in found)
-    return GcpRequest(mount, auth, entries, _pool_provider(parameters), _target(parameters))
+    return tuple(_entry(record, default_mode, project, location) for record in found)
 
 
+_entries_kept: Final = functools.lru_cache(_KEPT_CLASSES)(_entries)
+"""Every pod of a class brings the same text, again and again; reading it is most of what a mount of the known costs."""
 _MISSING: Final = "missing required 'secrets' attribute"
 _PROVIDER: Final = re.compile(
     r"(?:(?:https:)?//iam\.googleapis\.com/)?"

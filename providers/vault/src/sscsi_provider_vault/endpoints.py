@@ -46,12 +46,14 @@ class Operator:
         files: those that a class may name.
         tls: for every server.
         skip_allowed: whether a class may turn verification off.
+        proxy: what the environment says of proxies.
     """
 
     addresses: Addresses = field(default_factory=lambda: Addresses(DEFAULT_ADDRESS))
     files: ClassFiles = field(default_factory=ClassFiles)
     tls: OperatorsTls = field(default_factory=OperatorsTls)
     skip_allowed: bool = False
+    proxy: tuple[tuple[str, str], ...] = field(default_factory=lambda: tuple(sorted(getproxies_environment().items())))
 
 
 def endpoint(address: str, tls: Tls, operator: Operator, prefix: str) -> Endpoint:
@@ -87,7 +89,7 @@ def endpoint(address: str, tls: Tls, operator: Operator, prefix: str) -> Endpoin
         client_key=str(key or ""),
         skip_verify=tls.skip_verify or operator.tls.skip_verify,
         stamps=tuple(operator.files.stamp(path) for path in read),
-        proxy=tuple(sorted(getproxies_environment().items())),
+        proxy=operator.proxy,
     )
 
 

@@ -1,5 +1,6 @@
 """PURE: a class's parameters, as the Vault and OpenBao providers read them."""
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,6 +31,8 @@ FIELDS: Final = (
 NOTHING: Final = "no secrets configured - the provider will not read any secret material"
 _METHODS: Final = frozenset({"GET", "LIST", "PUT", "POST", "PATCH", "DELETE", "SCAN", "HEAD"})
 _POD: Final = "pod"
+_KEPT_CLASSES: Final = 64
+_KEPT_CHARS: Final = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +167,8 @@ def read_request(mount: MountInput, dialect: Dialect) -> VaultRequest:
     login = _login_path(settings, dialect)
     tls = _tls(settings, parameters)
     text = parameters.text("objects")
-    tree = parse(text, Yaml.CORE, where="objects", prefix="")
-    found = [record for record in tree.items() if not record.is_null]
-    entries = tuple(_entry(Record(node, FIELDS), mount.default_mode) for node in found)
+    read = _entries_kept if len(text) <= _KEPT_CHARS else _entries
+    entries = read(text, mount.default_mode)
     role = next((parameters.text(name) for name in dialect.role_names if name in parameters), "")
     if not role:
         parameters.required(
@@ -189,6 +191,15 @@ def read_request(mount: MountInput, dialect: Dialect) -> VaultRequest:
         entries=entries,
         leases_by_pod=_lease_scope(parameters),
     )
+
+
+def _entries(text: str, default_mode: int) -> tuple[Entry, ...]:
+    tree = parse(text, Yaml.CORE, where="objects", prefix="")
+    return tuple(_entry(Record(node, FIELDS), default_mode) for node in tree.items() if not node.is_null)
+
+
+_entries_kept: Final = functools.lru_cache(_KEPT_CLASSES)(_entries)
+"""Every pod of a class brings the same text, again and again; reading it is most of what a mount of the known costs."""
 
 
 def _login_path(settings: Settings, dialect: Dialect) -> str | None:
