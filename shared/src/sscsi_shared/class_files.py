@@ -14,7 +14,7 @@ _HINT: Final = f"An operator can allow its folder with --{FLAG}."
 
 
 class ClassFiles:
-    """Reads them.
+    """Says which.
 
     Args:
         folders: below which files may be named; none = no class may name a file.
@@ -40,32 +40,57 @@ class ClassFiles:
             raise InvalidParameters(f"the file {clip(text, 200)!r} may not be named by a class.", path=path, hint=_HINT)
         return real
 
-    def read(self, place: Path) -> bytes:
-        """The contents of a file that `place` let through; at most 1 MiB.
+    def below(self, folder: Path, path: str) -> tuple[Path, ...]:
+        """Every file below a folder that `place` let through, in order; each is looked at as one that a class names.
 
-        The last element is opened without following a link: what was looked at is what is read.
+        The hidden folders of mounted ConfigMaps are passed over.
+
+        Args:
+            folder: a place.
+            path: where the folder stands in the class.
 
         Raises:
-            ObjectUnusable: it can't be read.
+            InvalidParameters: one of them leads out of the folders that are allowed.
         """
-        try:
-            descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-            with os.fdopen(descriptor, "rb") as stream:
-                contents = stream.read(MAX_FILE_BYTES + 1)
-        except OSError as error:
-            word = "a link" if error.errno == errno.ELOOP else os.strerror(error.errno or 0)
-            raise ObjectUnusable(f"the file {clip(str(place), 200)} can't be read: {word}.") from error
-        if len(contents) > MAX_FILE_BYTES:
-            raise ObjectUnusable(f"the file {clip(str(place), 200)} is longer than {MAX_FILE_BYTES} bytes.")
-        return contents
+        return tuple(self.place(str(found), path) for found in files_below(folder))
 
-    def stamp(self, place: Path) -> tuple[int, int, int]:
-        """What changes when the file is replaced or written: inode, size and time of change in ns; zeros if absent."""
-        try:
-            status = place.stat()
-        except OSError:
-            return 0, 0, 0
-        return status.st_ino, status.st_size, status.st_mtime_ns
+
+def files_below(folder: Path) -> tuple[Path, ...]:
+    """Every file below a folder, in order; the hidden folders of mounted ConfigMaps are passed over."""
+    return tuple(
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(part.startswith("..") for part in path.relative_to(folder).parts)
+    )
+
+
+def read_file(place: Path) -> bytes:
+    """The contents of a file whose links were followed before; at most 1 MiB.
+
+    The last element is opened without following a link: what was looked at is what is read.
+
+    Raises:
+        ObjectUnusable: it can't be read.
+    """
+    try:
+        descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as stream:
+            contents = stream.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        word = "a link" if error.errno == errno.ELOOP else os.strerror(error.errno or 0)
+        raise ObjectUnusable(f"the file {clip(str(place), 200)} can't be read: {word}.") from error
+    if len(contents) > MAX_FILE_BYTES:
+        raise ObjectUnusable(f"the file {clip(str(place), 200)} is longer than {MAX_FILE_BYTES} bytes.")
+    return contents
+
+
+def stamp(place: Path) -> tuple[int, int, int]:
+    """What changes when the file is replaced or written: inode, size and time of change in ns; zeros if absent."""
+    try:
+        status = place.stat()
+    except OSError:
+        return 0, 0, 0
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def folders(text: str) -> tuple[Path, ...]:

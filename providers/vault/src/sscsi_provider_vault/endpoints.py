@@ -1,16 +1,16 @@
 """From what the operator and the class say to the server that is asked."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.request import getproxies_environment
 
-from sscsi_provider_vault.connection import pem_files
 from sscsi_provider_vault.identity import Endpoint
 from sscsi_provider_vault.parameters import Tls
 from sscsi_shared.addresses import Addresses
-from sscsi_shared.class_files import ClassFiles
+from sscsi_shared.class_files import ClassFiles, files_below, stamp
 from sscsi_shared.errors import InvalidParameters, ObjectUnusable
 
 DEFAULT_ADDRESS: Final = "https://127.0.0.1:8200"
@@ -76,7 +76,7 @@ def endpoint(address: str, tls: Tls, operator: Operator, prefix: str) -> Endpoin
             hint=f"Name its authority in {prefix}CACertPath; an operator can allow this with --allow-skip-verify.",
         )
     ca_files = _authorities(tls, operator, prefix)
-    cert, key = operator.tls.client_cert, operator.tls.client_key
+    cert, key = _followed(operator.tls.client_cert), _followed(operator.tls.client_key)
     if tls.client_cert:
         cert = operator.files.place(tls.client_cert, f"parameters.{prefix}TLSClientCertPath")
         key = operator.files.place(tls.client_key, f"parameters.{prefix}TLSClientKeyPath")
@@ -88,7 +88,7 @@ def endpoint(address: str, tls: Tls, operator: Operator, prefix: str) -> Endpoin
         client_cert=str(cert or ""),
         client_key=str(key or ""),
         skip_verify=tls.skip_verify or operator.tls.skip_verify,
-        stamps=tuple(operator.files.stamp(path) for path in read),
+        stamps=tuple(map(stamp, read)),
         proxy=operator.proxy,
     )
 
@@ -98,14 +98,23 @@ def _authorities(tls: Tls, operator: Operator, prefix: str) -> tuple[Path, ...]:
     if tls.ca_file:
         return (operator.files.place(tls.ca_file, f"parameters.{prefix}CACertPath"),)
     if tls.ca_folder:
-        return _in_folder(operator.files.place(tls.ca_folder, f"parameters.{prefix}CADirectory"))
+        path = f"parameters.{prefix}CADirectory"
+        folder = operator.files.place(tls.ca_folder, path)
+        return _some(folder, operator.files.below(folder, path))
     if operator.tls.ca_file is not None:
-        return (operator.tls.ca_file,)
-    return () if operator.tls.ca_folder is None else _in_folder(operator.tls.ca_folder)
+        return tuple(filter(None, [_followed(operator.tls.ca_file)]))
+    folder_of_all = operator.tls.ca_folder
+    if folder_of_all is None:
+        return ()
+    return _some(folder_of_all, tuple(filter(None, map(_followed, files_below(folder_of_all)))))
 
 
-def _in_folder(folder: Path) -> tuple[Path, ...]:
-    found = pem_files(folder)
+def _followed(path: Path | None) -> Path | None:
+    """An operator's file with its links followed, so that a mounted ConfigMap's new version is another file."""
+    return None if path is None else Path(os.path.realpath(path))
+
+
+def _some(folder: Path, found: tuple[Path, ...]) -> tuple[Path, ...]:
     if not found:
         raise ObjectUnusable(f"the folder {folder} of authorities has no file.")
     return found

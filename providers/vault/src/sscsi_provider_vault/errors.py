@@ -16,9 +16,11 @@ from sscsi_shared.errors import (
     ObjectUnusable,
     clip,
 )
+from sscsi_shared.secret import REDACTED
 
 _SEALED: Final = "Vault is sealed"
 _STANDBY: Final = (472, 473)
+_MAX_ERRORS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Refusal:
     def text(self) -> str:
         """In the words of Vault's Go client."""
         space = f"[Namespace: {clip(self.namespace, 128)}] " if self.namespace else ""
-        told = " ".join(f"* {one}" for one in self.errors)
+        told = clip(" ".join(f"* {one}" for one in self.errors))
         return (
             f"Error making API request. {space}URL: {self.method} {clip(self.url, 300)} Code: {self.status}. "
             f"Errors: {told}"
@@ -62,12 +64,20 @@ class Refusal:
         return self.status in {412, 429, *_STANDBY} or self.is_sealed
 
 
-def errors_of(document: object) -> tuple[str, ...]:
-    """The list `errors` of an answer, each on one line and cut; nothing else of a body is shown."""
+def errors_of(document: object, hidden: Sequence[str]) -> tuple[str, ...]:
+    """The list `errors` of an answer, each on one line; nothing else of a body is shown.
+
+    Args:
+        document: the answer.
+        hidden: what was sent and may not come back: a class's author may have chosen who answers.
+    """
     listed = document.get("errors") if isinstance(document, dict) else None
     if not isinstance(listed, list):
         return ()
-    return tuple(clip(one, 256).strip() for one in listed[:4] if isinstance(one, str))
+    texts = [one for one in listed[:_MAX_ERRORS] if isinstance(one, str)]
+    for word in hidden:
+        texts = [text.replace(word, REDACTED) for text in texts]
+    return tuple(clip(text).strip() for text in texts)
 
 
 def read_error(refusal: Refusal, asked: VaultObject, identity: VaultIdentity, policies: Sequence[str]) -> MountError:

@@ -3,7 +3,7 @@
 import json
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
@@ -15,13 +15,16 @@ from hvac.adapters import RawAdapter
 from sscsi_provider_vault.connection import CONNECT_SECONDS, session
 from sscsi_provider_vault.errors import Refusal, errors_of, no_answer
 from sscsi_provider_vault.identity import Endpoint
+from sscsi_provider_vault.timed_sockets import until
 from sscsi_shared.daemon.metrics import backend_call
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import BackendUnavailable
 from sscsi_shared.json_values import read_json
 from sscsi_shared.secret import SecretText
 
-ATTEMPT_SECONDS: Final = 10.0
+SILENCE_SECONDS: Final = 10.0
+_ANSWER_SECONDS: Final = 20.0
+"""For a whole answer, however slowly it comes."""
 MAX_ANSWER_BYTES: Final = 8 << 20
 _TRIES: Final = 3
 _FIRST_PAUSE_SECONDS: Final = 0.2
@@ -38,7 +41,8 @@ class Call:
         method: of HTTP.
         path: with /v1, percent-encoded.
         query: without its question mark.
-        body: JSON; empty = none.
+        body: JSON, perhaps with a token; None = none.
+        hidden: what the server may not say again in its errors.
         writes: whether it may be sent once only.
     """
 
@@ -46,7 +50,8 @@ class Call:
     method: str
     path: str
     query: str = ""
-    body: str = ""
+    body: SecretText | None = None
+    hidden: tuple[SecretText, ...] = ()
     writes: bool = False
 
 
@@ -101,15 +106,18 @@ class Server:
         self, call: Call, namespace: str, token: SecretText | None, deadline: Deadline
     ) -> Mapping[str, Any] | Refusal:
         path = call.path + (f"?{call.query}" if call.query else "")
-        for _ in range(2):
+        with until(deadline.within(_ANSWER_SECONDS), SILENCE_SECONDS):
             response = self._send(call, path, namespace, token, deadline)
-            if response.status_code not in _REDIRECTS:
-                break
-            path = self._redirected(response, path)
-        with response:
-            body = _content(response)
-            backend_call(f"vault.{call.operation}", str(response.status_code))
-            return self._read(response, body, call, path, namespace)
+            if response.status_code in _REDIRECTS:
+                path = self._redirected(response, path)
+                response = self._send(call, path, namespace, token, deadline)
+            with response:
+                backend_call(f"vault.{call.operation}", str(response.status_code))
+                if response.status_code in _REDIRECTS:
+                    raise no_answer(call.operation, self._base, "it redirects more than once")
+                body = _content(response, self._base + call.path)
+        hidden = [one.reveal() for one in (*call.hidden, *([token] if token else []))]
+        return self._read(response, body, call, namespace, hidden)
 
     def _send(
         self, call: Call, path: str, namespace: str, token: SecretText | None, deadline: Deadline
@@ -123,7 +131,7 @@ class Server:
             request_header=True,
             verify=not self.endpoint.skip_verify,
         )
-        timeout = max(0.001, deadline.at_most(CONNECT_SECONDS)), max(0.001, deadline.at_most(ATTEMPT_SECONDS))
+        timeout = max(0.001, deadline.at_most(CONNECT_SECONDS)), max(0.001, deadline.at_most(SILENCE_SECONDS))
         try:
             response: requests.Response = adapter.request(
                 call.method,
@@ -131,12 +139,12 @@ class Server:
                 raise_exception=False,
                 timeout=timeout,
                 stream=True,
-                **({"data": call.body.encode()} if call.body else {}),
+                **({"data": call.body.reveal().encode()} if call.body else {}),
             )
         except requests.RequestException as error:
             backend_call(f"vault.{call.operation}", "no answer")
             # `from None`: the library's errors hold the request, with its token.
-            raise no_answer(call.operation, self._base + path.partition("?")[0], _why(error)) from None
+            raise no_answer(call.operation, self._base + call.path, _why(error)) from None
         return response
 
     def _redirected(self, response: requests.Response, path: str) -> str:
@@ -146,24 +154,31 @@ class Server:
             BackendUnavailable: it would.
         """
         response.close()
-        target = urlsplit(urljoin(self._base + path, response.headers.get("Location", "")))
         base = urlsplit(self._base)
+        try:
+            target = urlsplit(urljoin(self._base + path, response.headers.get("Location", "")))
+        except ValueError:
+            raise no_answer("redirect", self._base, "it redirects to what is no address") from None
         if (target.scheme, target.netloc) != (base.scheme, base.netloc):
             raise no_answer("redirect", self._base, "it redirects to another server, which is not followed")
         return target.path + (f"?{target.query}" if target.query else "")
 
     def _read(
-        self, response: requests.Response, body: bytes, call: Call, path: str, namespace: str
+        self,
+        response: requests.Response,
+        body: bytes,
+        call: Call,
+        namespace: str,
+        hidden: Sequence[str],
     ) -> Mapping[str, Any] | Refusal:
-        url = self._base + path.partition("?")[0]
+        url = self._base + call.path
         try:
             document = read_json(body) if body.strip() else {}
         except ValueError:
             document = None
         if response.status_code >= 400:
-            return Refusal(
-                call.method, url, response.status_code, errors_of(document), namespace, _seconds(response.headers)
-            )
+            errors = errors_of(document, hidden)
+            return Refusal(call.method, url, response.status_code, errors, namespace, _seconds(response.headers))
         if not isinstance(document, dict):
             raise no_answer(call.operation, url, "its answer is not JSON")
         return document
@@ -175,13 +190,13 @@ def _may_try_again(refusal: Refusal, call: Call) -> bool:
     return refusal.status in _AGAIN or (refusal.status >= 500 and refusal.status != 501)
 
 
-def _content(response: requests.Response) -> bytes:
+def _content(response: requests.Response, url: str) -> bytes:
     try:
         body: bytes = response.raw.read(MAX_ANSWER_BYTES + 1, decode_content=True)
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise no_answer("read", response.url.partition("?")[0], f"no whole answer ({type(error).__name__})") from None
+        raise no_answer("read", url, f"no whole answer ({type(error).__name__})") from None
     if len(body) > MAX_ANSWER_BYTES:
-        raise no_answer("read", response.url.partition("?")[0], f"its answer is longer than {MAX_ANSWER_BYTES} bytes")
+        raise no_answer("read", url, f"its answer is longer than {MAX_ANSWER_BYTES} bytes")
     return body
 
 
@@ -211,6 +226,6 @@ def _seconds(headers: Mapping[str, str]) -> float | None:
     return float(text) if text.isdecimal() and len(text) < 6 else None
 
 
-def json_body(value: Mapping[str, Any]) -> str:
+def json_body(value: Mapping[str, Any]) -> SecretText:
     """A body of ours."""
-    return json.dumps(value, separators=(",", ":"))
+    return SecretText(json.dumps(value, separators=(",", ":")))

@@ -14,7 +14,7 @@ from sscsi_provider_vault.parameters import VaultObject
 from sscsi_provider_vault.server import Call, Server, json_body
 from sscsi_provider_vault.tokens import Tokens, VaultToken, log_in, revoke
 from sscsi_shared.deadline import Clock, Deadline, Instant
-from sscsi_shared.errors import AuthenticationFailed, HeldElsewhere, MountError, ObjectError
+from sscsi_shared.errors import AuthenticationFailed, HeldElsewhere, MountError, ObjectError, clip
 from sscsi_shared.fetch import fetch_each
 from sscsi_shared.mount import Read
 from sscsi_shared.secret import SecretBytes, SecretText
@@ -173,7 +173,9 @@ class VaultSession:
             deadline: until when.
             anew: whether only a token will do that holds no lease yet.
         """
-        call = Call("write" if one.writes else "read", one.method, one.path, one.query, one.body, one.writes)
+        body = SecretText(one.body) if one.body else None
+        operation = "write" if one.writes else "read"
+        call = Call(operation, one.method, one.path, one.query, body=body, writes=one.writes)
         server = self._vault.servers.at(self._identity.endpoint)
         token, is_new = self._token(deadline, holds_nothing=anew)
         answer = server.ask(call, self._identity.vault_namespace, token.token, deadline)
@@ -184,7 +186,7 @@ class VaultSession:
             raise read_error(answer, one, self._identity, token.policies)
         if answer.get("data") is None and not answer.get("lease_id") and not answer.get("auth"):
             warnings = answer.get("warnings")
-            shown = ", ".join(str(one)[:128] for one in warnings[:3]) if isinstance(warnings, list) else ""
+            shown = ", ".join(clip(str(told), 128) for told in warnings[:3]) if isinstance(warnings, list) else ""
             if not answer or "request_id" in answer:
                 path = one.path.removeprefix("/v1/")
                 raise unreadable(f'empty response from "{path}", warnings: [{shown}]')

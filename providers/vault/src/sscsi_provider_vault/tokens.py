@@ -125,7 +125,7 @@ def log_in(server: Server, identity: VaultIdentity, jwt: SecretText, clock: Cloc
         BackendUnavailable: no answer.
     """
     body = json_body({"jwt": jwt.reveal(), "role": identity.role})
-    call = Call("login", "POST", identity.login_path, body=body)
+    call = Call("login", "POST", identity.login_path, body=body, hidden=(jwt,))
     answer = server.ask(call, identity.vault_namespace, None, deadline)
     if isinstance(answer, Refusal):
         raise login_error(answer, identity)
