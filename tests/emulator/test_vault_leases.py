@@ -191,3 +191,36 @@ def test_a_write_is_sent_once(world: World) -> None:
     world.vault.faults.add(Fault("PUT pki/issue/x", 503, "", "Vault is sealed", times=1))
     assert world.files(PKI)
     assert world.vault.calls["PUT pki/issue/x"] == 4, "it said that it did nothing"
+
+
+def test_fifty_pods_with_a_lease_each_share_a_login(world: World) -> None:
+    passwords = {world.files(CREDS, pod=world.pod(number))["a"] for number in range(50)}
+    assert len(passwords) == len(world.vault.live_leases()) == 50
+    assert world.vault.calls["login"] == 1
+
+
+def test_nothing_is_known_of_what_has_ended(world: World) -> None:
+    world.with_provider(KEEPING, idle_seconds=100)
+    for number in range(5):
+        world.files(CREDS, pod=world.pod(number))
+    later(world, 120)
+    leases = world.provider.vault.leases
+    assert len(leases) == 0
+    assert not leases._lent
+
+
+def test_a_token_is_given_back_once_nobody_has_it_and_nothing_hangs_on_it(world: World) -> None:
+    world.vault.put("secret/data/p0", {"k": "x"})
+    world.files(one())
+    world.clock.at += 901  # the login no longer proves the pods' trust
+    world.files(one())
+    assert (world.vault.calls["login"], world.vault.calls["revoke-self"]) == (2, 1)
+    world.economy.close()
+    assert world.vault.calls["revoke-self"] == 2
+
+
+def test_a_token_whose_last_lease_has_ended_is_given_back(world: World) -> None:
+    world.files(CREDS)
+    world.clock.at += 601
+    world.economy.close()
+    assert world.vault.calls["revoke-self"] == 1

@@ -111,6 +111,7 @@ def main() -> None:
         namespace=_said(values, NAMESPACE) or _variable(os.environ, dialect, "NAMESPACE"),
         own_token=SecretText(own) if own else None,
         hmac_secret=values[HMAC],
+        session_max_age=options.economy.max_age,
         idle_seconds=values[IDLE],
         per_pod=options.economy.per_pod,
     )

@@ -20,6 +20,7 @@ from sscsi_provider_vault.sessions import Vault, VaultSession
 from sscsi_provider_vault.stamps import HmacStamp
 from sscsi_shared.cluster import Cluster, SecretEntry
 from sscsi_shared.deadline import Clock, Deadline
+from sscsi_shared.economy.options import EconomyOptions
 from sscsi_shared.errors import MountError
 from sscsi_shared.mount import MountInput, MountPlan, Place, PlannedRead
 from sscsi_shared.parameters import shares_nothing
@@ -31,8 +32,11 @@ log = logging.getLogger(__name__)
 
 VERSION: Final = metadata.version("sscsi-provider-vault")
 SHARED: Final = Place("vault")
+_OF_POD: Final = "vault, pod "
 HMAC_ENTRY: Final = "key"
 _HMAC_BYTES: Final = 32
+_HMAC_SECONDS: Final = 5.0
+"""For reading or making the key: a mount does not fail without it."""
 _HMAC_AGAIN_SECONDS: Final = 30.0
 
 
@@ -46,6 +50,7 @@ class VaultProvider:
         namespace: of Vault's, likewise.
         own_token: VAULT_TOKEN; None = none, or not allowed.
         hmac_secret: name of the Kubernetes Secret with the key of versions; empty = the dialect's.
+        session_max_age: seconds after which a login no longer proves the pod's trust.
         idle_seconds: how long a lease counts as in use after the last Mount that asked for it.
         per_pod: whether no pod shares with another, whatever its class says.
         clock: seconds that only grow.
@@ -63,6 +68,7 @@ class VaultProvider:
         namespace: str = "",
         own_token: SecretText | None = None,
         hmac_secret: str = "",
+        session_max_age: float = EconomyOptions().max_age,
         idle_seconds: float = IDLE_SECONDS,
         per_pod: bool = False,
         clock: Clock = time.monotonic,
@@ -81,7 +87,13 @@ class VaultProvider:
         self._pod_tokens = PodTokens(now)
         self._stamp_key = _StampKey(SecretEntry("", hmac_secret or dialect.hmac_secret, HMAC_ENTRY), clock)
         self.vault: Final = Vault(
-            own_token=own_token, idle_seconds=idle_seconds, clock=clock, now=now, pause=pause, jitter=jitter
+            own_token=own_token,
+            session_max_age=session_max_age,
+            idle_seconds=idle_seconds,
+            clock=clock,
+            now=now,
+            pause=pause,
+            jitter=jitter,
         )
 
     def parse(self, mount: MountInput) -> VaultRequest:
@@ -93,7 +105,6 @@ class VaultProvider:
     ) -> Login[VaultIdentity, Credentials]:
         """See Provider. The key of versions is read by the way, once."""
         server = endpoint(request.address, request.tls, self._operator, self._dialect.prefixes[0])
-        self._stamp_key.find(cluster, deadline)
         pod = request.mount.pod
         common: dict[str, Any] = {
             "namespace": pod.namespace,
@@ -112,6 +123,7 @@ class VaultProvider:
             context="failed to login",
             instead=request.audience,
         )
+        self._stamp_key.find(cluster, deadline)
         proof = found.proof
         mode = TOKEN if self._own_token is not None else KUBERNETES
         identity = VaultIdentity(
@@ -125,14 +137,14 @@ class VaultProvider:
         del identity
         places = [SHARED]
         if request.leases_by_pod:
-            places.append(Place(f"vault, pod {request.mount.pod.uid}"))
+            places.append(Place(_OF_POD + request.mount.pod.uid))
         key = self._stamp_key.value
         return MountPlan(tuple(_planned(entry, places, key, by_pod=request.leases_by_pod) for entry in request.entries))
 
     def open(self, login: Login[VaultIdentity, Credentials], place: Place, deadline: Deadline) -> VaultSession:
         """See Provider; the login itself waits until something has to be asked for."""
         del deadline
-        owner = "" if place == SHARED else str(place).rpartition(" ")[2]
+        owner = "" if place == SHARED else place.removeprefix(_OF_POD)
         return VaultSession(self.vault, login.identity, login.credentials, owner)
 
 
@@ -147,18 +159,21 @@ class _StampKey:
         self.value: SecretBytes | None = None
 
     def find(self, cluster: Cluster, deadline: Deadline) -> None:
-        if self.value is not None:
+        if self._is_settled() or not self._lock.acquire(timeout=deadline.at_most(_HMAC_SECONDS)):
             return
-        with self._lock:
-            if self._clock() < self._not_before:
-                return
-            try:
+        try:
+            if not self._is_settled():
                 self.value = cluster.read_or_create_secret(
-                    self._entry, lambda: secrets.token_bytes(_HMAC_BYTES), deadline
+                    self._entry, lambda: secrets.token_bytes(_HMAC_BYTES), deadline.within(_HMAC_SECONDS)
                 )
-            except MountError as error:
-                self._not_before = self._clock() + _HMAC_AGAIN_SECONDS
-                log.warning("object versions are empty, because their key can't be read: %s", error)
+        except MountError as error:
+            self._not_before = self._clock() + _HMAC_AGAIN_SECONDS
+            log.warning("object versions are empty, because their key can't be read: %s", error)
+        finally:
+            self._lock.release()
+
+    def _is_settled(self) -> bool:
+        return self.value is not None or self._clock() < self._not_before
 
 
 def _planned(entry: Entry, places: list[Place], key: SecretBytes | None, *, by_pod: bool) -> PlannedRead[VaultObject]:

@@ -1,9 +1,11 @@
 """Reads on behalf of one identity: with its token, and with what was lent to it before."""
 
+import random
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Final
 
 from sscsi_provider_vault.errors import Refusal, read_error, unreadable
@@ -12,9 +14,9 @@ from sscsi_provider_vault.identity import TOKEN, Credentials, Endpoint, VaultIde
 from sscsi_provider_vault.leases import Leases, terms_of
 from sscsi_provider_vault.parameters import VaultObject
 from sscsi_provider_vault.server import Call, Server, json_body
-from sscsi_provider_vault.tokens import Tokens, VaultToken, log_in, revoke
+from sscsi_provider_vault.tokens import Holder, Tokens, VaultToken, log_in, revoke
 from sscsi_shared.deadline import Clock, Deadline, Instant
-from sscsi_shared.errors import AuthenticationFailed, HeldElsewhere, MountError, ObjectError, clip
+from sscsi_shared.errors import AuthenticationFailed, HeldElsewhere, ObjectError, clip
 from sscsi_shared.fetch import fetch_each
 from sscsi_shared.mount import Read
 from sscsi_shared.secret import SecretBytes, SecretText
@@ -60,6 +62,7 @@ class Vault:
 
     Args:
         own_token: of the provider (VAULT_TOKEN); None = none.
+        session_max_age: seconds after which a login no longer proves the pod's trust.
         idle_seconds: how long a lease counts as in use after the last Mount that asked for it.
         clock: seconds that only grow.
         now: seconds since 1970.
@@ -71,6 +74,7 @@ class Vault:
         self,
         *,
         own_token: SecretText | None,
+        session_max_age: float,
         idle_seconds: float,
         clock: Clock = time.monotonic,
         now: Clock = time.time,
@@ -78,40 +82,32 @@ class Vault:
         jitter: Callable[[], float] | None = None,
     ) -> None:
         self.servers: Final = Servers(pause)
-        self.tokens: Final = Tokens(clock)
-        more = {} if jitter is None else {"jitter": jitter}
-        self.leases: Final = Leases(clock, self._renew, idle_seconds=idle_seconds, **more)
+        self.tokens: Final = Tokens(clock, self._give_back)
+        self.leases: Final = Leases(clock, self._renew, idle_seconds=idle_seconds, jitter=jitter or random.random)
         self.clock: Final = clock
         self.now: Final = now
         self.own_token: Final = own_token
+        self.session_max_age: Final = session_max_age
 
     def login(self, identity: VaultIdentity, credentials: Credentials, deadline: Deadline) -> VaultToken:
         """A new token; see tokens.log_in."""
         if identity.mode == TOKEN and self.own_token is not None:
-            return VaultToken(self.own_token, (), 0.0, self.clock())
+            return VaultToken(self.own_token, (), self.clock())
         if credentials.token is None:
             raise AuthenticationFailed("The provider has no token of Vault's.")
         server = self.servers.at(identity.endpoint)
         return log_in(server, identity, credentials.token, self.clock, deadline)
 
-    def give_back(self, identity: VaultIdentity, token: VaultToken) -> None:
-        """Nobody uses the token any more, unless it holds leases."""
-        self.tokens.withdraw(identity, token)
+    def _give_back(self, identity: VaultIdentity, token: VaultToken) -> None:
         if identity.mode != TOKEN:
             revoke(self.servers.at(identity.endpoint), identity, token)
 
-    def _renew(self, who: Hashable, lease_id: str, token: VaultToken, seconds: float) -> float | None:
-        if not isinstance(who, VaultIdentity):
-            return None
+    def _renew(self, who: VaultIdentity, lease_id: str, token: VaultToken, seconds: float) -> float | None:
         body = {"increment": int(seconds)} | ({"lease_id": lease_id} if lease_id else {})
         path = "/v1/sys/leases/renew" if lease_id else "/v1/auth/token/renew-self"
         call = Call("renew", "PUT", path, body=json_body(body))
-        try:
-            answer = self.servers.at(who.endpoint).ask(
-                call, who.vault_namespace, token.token, Deadline.after(_RENEW_SECONDS)
-            )
-        except MountError:
-            return None
+        server = self.servers.at(who.endpoint)
+        answer = server.ask(call, who.vault_namespace, token.token, Deadline.after(_RENEW_SECONDS))
         if isinstance(answer, Refusal):
             return None
         told = answer if lease_id else answer.get("auth")
@@ -136,17 +132,17 @@ class VaultSession:
         self._identity = identity
         self._credentials = credentials
         self._owner = owner
-        self._lock = threading.Lock()
-        self._own: VaultToken | None = None
+        # For all pods: a login of its own, so that a withdrawn trust ends with it. A pod's takes the newest.
+        self._oldest = vault.clock() - (vault.session_max_age if owner else 0.0)
+        self._holder = Holder(identity)
 
     def fetch(self, objects: Sequence[VaultObject], deadline: Deadline) -> Mapping[VaultObject, Read | ObjectError]:
         """See Session."""
         return fetch_each(self._read, objects, deadline)
 
     def close(self) -> None:
-        """Give the token back, if it is ours and holds nothing."""
-        if self._own is not None:
-            self._vault.give_back(self._identity, self._own)
+        """Give back the tokens that nobody else has and that hold nothing."""
+        self._vault.tokens.close(self._holder)
 
     def _read(self, one: VaultObject, deadline: Deadline) -> Read:
         leases, identity = self._vault.leases, self._identity
@@ -155,33 +151,23 @@ class VaultSession:
             raise HeldElsewhere("it is lent to each pod for itself.")
         if not owned and (kept := leases.find(identity, self._owner, one)) is not None:
             return kept
-        token, answer = self._ask(one, deadline, anew=leases.is_lent(identity, one))
-        read = Read.of(SecretBytes(whole_answer(dict(answer))), "")
-        terms = terms_of(answer, self._vault.now())
-        if terms is None:
-            return read
-        leases.lend(identity, None if owned else self._owner, one, read, terms, token)
-        if owned:
-            raise HeldElsewhere("it is lent to each pod for itself.")
-        return read
+        before = leases.token_of(identity, self._owner, one)  # what is due may be so because its token ends
+        with self._token(deadline, unlike=before) as (token, made):
+            answer = self._ask(one, token, deadline)
+            if not (isinstance(answer, Refusal) and answer.status == 403 and not made and identity.mode != TOKEN):
+                return self._found(one, answer, token)
+        with self._token(deadline, unlike=token) as (fresh, _):
+            return self._found(one, self._ask(one, fresh, deadline), fresh)
 
-    def _ask(self, one: VaultObject, deadline: Deadline, *, anew: bool) -> tuple[VaultToken, Mapping[str, object]]:
-        """The token that was used, and the answer; a refusal is asked again once, with a fresh token.
-
-        Args:
-            one: what.
-            deadline: until when.
-            anew: whether only a token will do that holds no lease yet.
-        """
+    def _ask(self, one: VaultObject, token: VaultToken, deadline: Deadline) -> Mapping[str, object] | Refusal:
         body = SecretText(one.body) if one.body else None
         operation = "write" if one.writes else "read"
         call = Call(operation, one.method, one.path, one.query, body=body, writes=one.writes)
         server = self._vault.servers.at(self._identity.endpoint)
-        token, is_new = self._token(deadline, holds_nothing=anew)
-        answer = server.ask(call, self._identity.vault_namespace, token.token, deadline)
-        if isinstance(answer, Refusal) and answer.status == 403 and not is_new and self._identity.mode != TOKEN:
-            token, _ = self._token(deadline, refused=token)
-            answer = server.ask(call, self._identity.vault_namespace, token.token, deadline)
+        return server.ask(call, self._identity.vault_namespace, token.token, deadline)
+
+    def _found(self, one: VaultObject, answer: Mapping[str, object] | Refusal, token: VaultToken) -> Read:
+        """The content; kept where it is lent."""
         if isinstance(answer, Refusal):
             raise read_error(answer, one, self._identity, token.policies)
         if answer.get("data") is None and not answer.get("lease_id") and not answer.get("auth"):
@@ -190,31 +176,25 @@ class VaultSession:
             if not answer or "request_id" in answer:
                 path = one.path.removeprefix("/v1/")
                 raise unreadable(f'empty response from "{path}", warnings: [{shown}]')
-        return token, answer
+        read = Read.of(SecretBytes(whole_answer(dict(answer))), "")
+        terms = terms_of(answer, self._vault.now())
+        if terms is None:
+            return read
+        owned = one.by_pod and not self._owner
+        self._vault.leases.lend(self._identity, None if owned else self._owner, one, read, terms, token)
+        if owned:
+            raise HeldElsewhere("it is lent to each pod for itself.")
+        return read
 
     def _token(
-        self, deadline: Deadline, *, refused: VaultToken | None = None, holds_nothing: bool = False
-    ) -> tuple[VaultToken, bool]:
-        """The token to ask with, and whether it was made just now.
-
-        A session of all pods has one of its own, so that a withdrawn trust ends with it; a pod's takes the newest.
-        """
-        made: list[VaultToken] = []
+        self, deadline: Deadline, *, unlike: VaultToken | None
+    ) -> AbstractContextManager[tuple[VaultToken, bool]]:
+        """The token to ask with, which is another than `unlike`, and whether it was made just now."""
 
         def log_in_now() -> VaultToken:
-            made.append(self._vault.login(self._identity, self._credentials, deadline))
-            return made[-1]
+            return self._vault.login(self._identity, self._credentials, deadline)
 
-        with self._lock:
-            own = self._own
-            usable = own is not None and own is not refused and own.serves(self._vault.clock())
-            if usable and own is not None and not (holds_nothing and own.leases):
-                return own, False
-            if self._owner and not holds_nothing:
-                token = self._vault.tokens.get(self._identity, log_in_now, deadline, refused=refused)
-            else:
-                token = log_in_now()
-                self._vault.tokens.publish(self._identity, token)
-            if made and not self._owner:
-                self._own = token
-            return token, bool(made)
+        def fits(token: VaultToken) -> bool:
+            return token is not unlike and token.given >= self._oldest
+
+        return self._vault.tokens.taken(self._holder, log_in_now, deadline, fits)
