@@ -1,6 +1,5 @@
 """What an Azure node gives tokens by: its metadata server, and the agent of AAD Pod Identity; both over plain HTTP."""
 
-import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -10,6 +9,10 @@ from sscsi_emulators.every_host import Answer, Request
 
 IMDS: Final = "/metadata/identity/oauth2/token"
 NMI: Final = "/host/token/"
+_AMBIGUOUS: Final = (
+    "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token "
+    "request"
+)
 
 
 class AzureNode:
@@ -20,7 +23,7 @@ class AzureNode:
         now: seconds since 1970.
     """
 
-    def __init__(self, logins: AzureLogins, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, logins: AzureLogins, now: Callable[[], float]) -> None:
         self._logins = logins
         self._now = now
         self._assigned: dict[str, str] = {}
@@ -39,41 +42,40 @@ class AzureNode:
         self._pods[namespace, pod] = client_id, tenant
 
     def metadata(self, request: Request) -> Answer:
-        """The node's metadata server."""
+        """The metadata server's answer."""
         if request.headers.get("metadata", "").lower() != "true" or "x-forwarded-for" in request.headers:
-            return _flaw("invalid_request", "Required metadata header not specified")
-        resource = request.query.get("resource", "")
+            return _flaw("Required metadata header not specified")
+        resource = request.query.get("resource")
         if not resource:
-            return _flaw("invalid_request", "Required query variable 'resource' is missing")
+            return _flaw("Required query variable 'resource' is missing")
         client_id = request.query.get("client_id")
-        if client_id is None and self._system is None and len(self._assigned) > 1:
-            text = (
-                "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in "
-                "the token request"
-            )
-            return _flaw("invalid_request", text)
-        found = self._system if client_id is None else (client_id, self._assigned.get(client_id, ""))
+        if client_id is not None:
+            found = (client_id, self._assigned[client_id]) if client_id in self._assigned else None
+        elif self._system is None and len(self._assigned) > 1:
+            return _flaw(_AMBIGUOUS)
+        else:
+            found = self._system or next(iter(self._assigned.items()), None)
         if found is None:
-            found = next(iter(self._assigned.items()), ("", ""))
-        if not found[1]:
-            return _flaw("invalid_request", "Identity not found")
-        return Answer(200, self._old_shape(*found, resource) | {"client_id": found[0]})
+            return _flaw("Identity not found")
+        return Answer(200, self._token(*found, resource) | {"client_id": found[0]})
 
     def pod_identity(self, request: Request) -> Answer:
-        """The node agent of AAD Pod Identity."""
+        """The agent's answer."""
         pod = request.headers.get("podns", ""), request.headers.get("podname", "")
+        if not all(pod):
+            return Answer(400, "missing 'podname' and 'podns' from request header")
         found = self._pods.get(pod)
         if found is None:
-            return Answer(404, f"no azure identity found for request clientID in pod {'/'.join(pod)}")
-        return Answer(200, {"token": self._old_shape(*found, request.query.get("resource", "")), "clientid": found[0]})
+            return Answer(404, f"no AzureAssignedIdentity found for pod:{pod[0]}/{pod[1]} in assigned state")
+        return Answer(200, {"token": self._token(*found, request.query.get("resource", "")), "clientid": found[0]})
 
-    def _old_shape(self, client_id: str, tenant: str, resource: str) -> dict[str, Any]:
-        now = int(self._now())
-        times = {"expires_in": self._logins.seconds, "expires_on": now + self._logins.seconds, "not_before": now}
+    def _token(self, client_id: str, tenant: str, resource: str) -> dict[str, Any]:
+        """In the old shape, whose numbers are texts."""
+        now, seconds = int(self._now()), self._logins.seconds
+        times = {"expires_in": str(seconds), "expires_on": str(now + seconds), "not_before": str(now)}
         token = self._logins.mint(client_id, tenant, resource)
-        words = {name: str(value) for name, value in times.items()}
-        return {"access_token": token, "refresh_token": "", "resource": resource, "token_type": "Bearer"} | words
+        return {"access_token": token, "refresh_token": "", "resource": resource, "token_type": "Bearer"} | times
 
 
-def _flaw(error: str, text: str) -> Answer:
-    return Answer(400, {"error": error, "error_description": text})
+def _flaw(text: str) -> Answer:
+    return Answer(400, {"error": "invalid_request", "error_description": text})

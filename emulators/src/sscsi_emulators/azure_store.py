@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, TypeAlias, TypedDict, Unpack
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -25,6 +25,17 @@ AnyKey: TypeAlias = PrivateKey | rsa.RSAPublicKey | ec.EllipticCurvePublicKey | 
 _CURVES: Final = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521", "secp256k1": "P-256K"}
 _RECOVERY: Final = {"recoveryLevel": "Recoverable+Purgeable", "recoverableDays": 90}
 _LINK: Final = "https://go.microsoft.com/fwlink/?linkid=2125182"
+
+
+class Marks(TypedDict, total=False):
+    """What a version has beside its contents: times in seconds since 1970, `created` = now; 32 hex digits as its id."""
+
+    version: str
+    enabled: bool
+    created: float
+    not_before: float
+    expires: float
+    tags: Mapping[str, str]
 
 
 class KeyVaultError(Exception):
@@ -103,7 +114,14 @@ class AzureStore:
         return self._vaults.get(host.lower().partition(":")[0])
 
     def put_secret(
-        self, vault: str, name: str, value: str, content_type: str | None = None, *, kid: str | None = None, **more: Any
+        self,
+        vault: str,
+        name: str,
+        value: str,
+        content_type: str | None = None,
+        *,
+        kid: str | None = None,
+        **marks: Unpack[Marks],
     ) -> str:
         """Give a secret a new version, whose id is answered.
 
@@ -113,13 +131,13 @@ class AzureStore:
             value: as text.
             content_type: anything.
             kid: the id of a key, of a secret that belongs to a certificate.
-            more: of the version: see `_put`.
+            marks: of the version.
         """
-        return self._put(vault, "secret", name, _present(value=value, contentType=content_type, kid=kid), **more)
+        return self._put(vault, "secret", name, _present(value=value, contentType=content_type, kid=kid), marks)
 
-    def put_key(self, vault: str, name: str, key: AnyKey, *, hsm: bool = False, **more: Any) -> str:
+    def put_key(self, vault: str, name: str, key: AnyKey, *, hsm: bool = False, **marks: Unpack[Marks]) -> str:
         """Give a key a new version, whose id is answered: a key, or its JWK as it is; `hsm` makes RSA RSA-HSM."""
-        return self._put(vault, "key", name, {"key": _jwk(key, hsm)}, **more)
+        return self._put(vault, "key", name, {"key": _jwk(key, hsm)}, marks)
 
     def put_certificate(
         self,
@@ -128,7 +146,7 @@ class AzureStore:
         key: PrivateKey,
         chain: Sequence[x509.Certificate],
         content_type: str = PFX,
-        **more: Any,
+        **marks: Unpack[Marks],
     ) -> str:
         """Give a certificate a new version, whose id is answered; the secret and the key with it, as Key Vault does.
 
@@ -138,9 +156,8 @@ class AzureStore:
             key: of the first of the chain.
             chain: kept in this order.
             content_type: of the secret, PFX or PEM.
-            more: of the version: see `_put`.
+            marks: of the version.
         """
-        version = secrets.token_hex(16)
         leaf = chain[0]
         if content_type == PFX:
             packed = pkcs12.serialize_key_and_certificates(None, key, leaf, chain[1:], forms.NoEncryption())
@@ -163,10 +180,10 @@ class AzureStore:
             "policy": policy,
         }
         with self._lock:
-            more |= {"version": version, "managed": True}
-            self._put(vault, "secret", name, {"value": value, "contentType": content_type}, **more)
-            self._put(vault, "key", name, {"key": public}, **more)
-            return self._put(vault, "certificate", name, certificate, **more)
+            version = self._put(vault, "certificate", name, certificate, marks, managed=True)
+            marks["version"] = version
+            self._put(vault, "secret", name, {"value": value, "contentType": content_type}, marks, managed=True)
+            return self._put(vault, "key", name, {"key": public}, marks, managed=True)
 
     def disable(self, vault: str, kind: Kind, name: str, version: str | None = None) -> None:
         """Disable a version, or the newest; of a certificate its secret and key too."""
@@ -239,28 +256,16 @@ class AzureStore:
             ]
 
     def _put(
-        self,
-        vault: str,
-        kind: Kind,
-        name: str,
-        fields: Mapping[str, Any],
-        *,
-        version: str | None = None,
-        enabled: bool = True,
-        created: float | None = None,
-        tags: Mapping[str, str] | None = None,
-        not_before: float | None = None,
-        expires: float | None = None,
-        managed: bool = False,
+        self, vault: str, kind: Kind, name: str, fields: Mapping[str, Any], marks: Marks, *, managed: bool = False
     ) -> str:
-        """Args: version: 32 hex digits; created, not_before, expires: seconds since 1970; the rest as Key Vault's."""
-        made = int(self._now() if created is None else created)
-        attributes = _present(nbf=_whole(not_before), exp=_whole(expires))
-        attributes |= {"enabled": enabled, "created": made, "updated": made} | _RECOVERY
-        version = version or secrets.token_hex(16)
+        made = int(marks.get("created", self._now()))
+        attributes = {"enabled": marks.get("enabled", True), "created": made, "updated": made} | _RECOVERY
+        for word, seconds in (("nbf", marks.get("not_before")), ("exp", marks.get("expires"))):
+            attributes |= {} if seconds is None else {word: int(seconds)}
+        version = marks.get("version") or secrets.token_hex(16)
         with self._lock:
             versions = self.vault(vault).held[kind].setdefault(name, {})
-            versions[version] = _Version(fields, attributes, tags or {}, managed)
+            versions[version] = _Version(fields, attributes, marks.get("tags", {}), managed)
         return version
 
 
@@ -290,28 +295,23 @@ def _jwk(key: AnyKey, hsm: bool) -> dict[str, Any]:
     if isinstance(key, Mapping):
         return dict(key)
     public = key.public_key() if isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) else key
-    numbers = public.public_numbers()
     more = "-HSM" if hsm else ""
-    if isinstance(numbers, rsa.RSAPublicNumbers):
+    if isinstance(public, rsa.RSAPublicKey):
+        numbers = public.public_numbers()
         rights = ["encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey"]
-        sized = (numbers.n.bit_length() + 7) // 8
-        return {"kty": f"RSA{more}", "key_ops": rights, "n": _number(numbers.n, sized), "e": _number(numbers.e, 3)}
-    curve = cast("ec.EllipticCurvePublicKey", public).curve
-    sized = (curve.key_size + 7) // 8
-    point = {"x": _number(numbers.x, sized), "y": _number(numbers.y, sized)}
-    return {"kty": f"EC{more}", "key_ops": ["sign", "verify"], "crv": _CURVES[curve.name]} | point
+        return {"kty": f"RSA{more}", "key_ops": rights, "n": _number(numbers.n), "e": _number(numbers.e)}
+    point = public.public_numbers()
+    size = (public.curve.key_size + 7) // 8
+    place = {"x": _number(point.x, size), "y": _number(point.y, size)}
+    return {"kty": f"EC{more}", "key_ops": ["sign", "verify"], "crv": _CURVES[public.curve.name]} | place
 
 
-def _number(value: int, size: int) -> str:
-    return _base64url(value.to_bytes(size, "big"))
+def _number(value: int, size: int = 0) -> str:
+    return _base64url(value.to_bytes(size or (value.bit_length() + 7) // 8, "big"))
 
 
 def _base64url(value: bytes) -> str:
     return base64.urlsafe_b64encode(value).decode().rstrip("=")
-
-
-def _whole(seconds: float | None) -> int | None:
-    return None if seconds is None else int(seconds)
 
 
 def _present(**fields: Any) -> dict[str, Any]:

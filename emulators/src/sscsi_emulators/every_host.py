@@ -145,7 +145,7 @@ class _Connection(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         owner = cast("_Server", self.server).owner
         owner.opened(self.connection)
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError):
             self._perhaps_encrypt(owner)
             while self._exchange(owner):
                 pass
@@ -171,7 +171,7 @@ class _Connection(socketserver.StreamRequestHandler):
         line = self.rfile.readline(_MAX_LINE)
         if not line.strip():
             return False
-        method, target, _ = line.decode("latin-1").split()
+        method, target, _ = (line.decode("latin-1").rstrip("\r\n") + "  ").split(" ", 2)
         headers: dict[str, str] = {}
         while (line := self.rfile.readline(_MAX_LINE)).strip():
             name, _, value = line.decode("latin-1").partition(":")
