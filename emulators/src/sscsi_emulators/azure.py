@@ -114,11 +114,11 @@ class AzureEmulator:
             action: `get`, `list` or both, `*`.
             why: ForbiddenByRbac; or ForbiddenByPolicy, from a vault with access policies.
         """
-        self._vaults.denied[client_id, self.store.vault(vault).host, kind, name, action] = why
+        self._vaults.denied[client_id, self.store.vault(vault).host, kind, name.lower(), action] = why
 
     def allow(self, client_id: str, vault: str, kind: Kind, name: str = "*", *, action: str = "*") -> None:
         """Undo `deny`."""
-        self._vaults.denied.pop((client_id, self.store.vault(vault).host, kind, name, action), None)
+        self._vaults.denied.pop((client_id, self.store.vault(vault).host, kind, name.lower(), action), None)
 
     def firewall(self, vault: str, *, up: bool = True) -> None:
         """Let nobody in, as from an address that the vault's firewall does not name."""
@@ -181,7 +181,9 @@ class AzureEmulator:
             return "binding"
         if request.host.partition(":")[0] not in self.logins.clouds.values():
             return "other"
-        if request.method == "POST" and request.path.endswith(("/oauth2/v2.0/token", "/adfs/oauth2/token")):
+        tenant = request.path.split("/")[1]
+        endpoint = "/adfs/oauth2/token" if tenant == "adfs" else f"/{tenant}/oauth2/v2.0/token"
+        if request.method == "POST" and request.path == endpoint:
             return "token"
         return "openid" if request.path.endswith("/.well-known/openid-configuration") else word
 

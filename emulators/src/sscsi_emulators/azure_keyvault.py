@@ -1,5 +1,6 @@
 """Key Vault's REST, read only: a challenge first, who may read, bundles, lists in pages; errors in its own shape."""
 
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 from urllib.parse import quote
@@ -15,11 +16,6 @@ _OPERATIONS: Final = {
 }
 _RIGHTS: Final = {"GET secret": "secrets/getSecret/action", "list secrets": "secrets/readMetadata/action"}
 _SUBSCRIPTION: Final = "/subscriptions/0b1f6471-1bf0-4dda-aec3-cb9272f09590/resourcegroups/rg"
-_HEADERS: Final = {
-    "Cache-Control": "no-cache",
-    "x-ms-keyvault-region": "westeurope",
-    "x-ms-keyvault-service-version": "1.9.2448.1",
-}
 
 
 class KeyVault:
@@ -57,7 +53,7 @@ class KeyVault:
             one = cast("Kind", kind.removesuffix("s"))
             self._authorize(request, vault, one, name, operation)
             if operation.startswith("GET"):
-                return Answer(200, self._store.read(vault, f"https://{request.host}", one, name, version), _HEADERS)
+                return Answer(200, self._store.read(vault, f"https://{request.host}", one, name, version), _headers())
             return self._list(request, vault, one, name)
         except KeyVaultError as error:
             return _refuse(error)
@@ -99,7 +95,7 @@ class KeyVault:
             )
             raise KeyVaultError(403, "Forbidden", text, "ForbiddenByFirewall")
         action = operation.partition(" ")[0].lower()
-        wanted = ((client_id, vault.host, kind, each, how) for each in (name, "*") for how in (action, "*"))
+        wanted = ((client_id, vault.host, kind, each, how) for each in (name.lower(), "*") for how in (action, "*"))
         why = next((self.denied[one] for one in wanted if one in self.denied), None)
         if why is None:
             return
@@ -129,7 +125,7 @@ class KeyVault:
             host = request.host if ":" in request.host else f"{request.host}:443"
             version = quote(request.query["api-version"])
             following = f"https://{host}{request.path}?api-version={version}&$skiptoken={start}&maxresults={size}"
-        return Answer(200, {"value": found, "nextLink": following}, _HEADERS)
+        return Answer(200, {"value": found, "nextLink": following}, _headers())
 
 
 def _parts(request: Request) -> tuple[str, str, str]:
@@ -158,4 +154,9 @@ def _refuse(error: KeyVaultError, more: Mapping[str, str] | None = None) -> Answ
     body: dict[str, Any] = {"code": error.code, "message": str(error)}
     if error.inner:
         body["innererror"] = {"code": error.inner}
-    return Answer(error.status, {"error": body}, _HEADERS | dict(more or {}))
+    return Answer(error.status, {"error": body}, _headers() | dict(more or {}))
+
+
+def _headers() -> dict[str, str]:
+    service = {"x-ms-keyvault-region": "westeurope", "x-ms-keyvault-service-version": "1.9.2448.1"}
+    return {"Cache-Control": "no-cache", "x-ms-request-id": str(uuid.uuid4())} | service

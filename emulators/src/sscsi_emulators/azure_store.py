@@ -56,6 +56,7 @@ class KeyVaultError(Exception):
 
 @dataclass(slots=True)
 class _Version:
+    name: str
     fields: Mapping[str, Any]
     attributes: dict[str, Any]
     tags: Mapping[str, str]
@@ -87,6 +88,8 @@ class Vault:
 
 class AzureStore:
     """Vaults. One is named by its host, or alone, which means `<name>.vault.azure.net`; putting something in makes it.
+
+    Names are the same in capitals and small letters, as in Key Vault; ids have them as they were first written.
 
     Attributes:
         page_size: how much a page of a list holds at most.
@@ -188,7 +191,7 @@ class AzureStore:
     def disable(self, vault: str, kind: Kind, name: str, version: str | None = None) -> None:
         """Disable a version, or the newest; of a certificate its secret and key too."""
         with self._lock:
-            versions = self.vault(vault).held[kind][name]
+            versions = self.vault(vault).held[kind][name.lower()]
             version = version or list(versions)[-1]
             versions[version].attributes["enabled"] = False
             if kind == "certificate":
@@ -198,7 +201,7 @@ class AzureStore:
     def remove(self, vault: str, kind: Kind, name: str) -> None:
         """Forget it with all its versions."""
         with self._lock:
-            self.vault(vault).held[kind].pop(name, None)
+            self.vault(vault).held[kind].pop(name.lower(), None)
 
     def read(self, vault: Vault, base: str, kind: Kind, name: str, version: str) -> Mapping[str, Any]:
         """A version's bundle.
@@ -214,7 +217,7 @@ class AzureStore:
             KeyVaultError: there is none, or it is disabled.
         """
         with self._lock:
-            versions = vault.held[kind].get(name, {})
+            versions = vault.held[kind].get(name.lower(), {})
             wanted = version or next(reversed(versions), "")
             found = versions.get(wanted)
             if found is None:
@@ -228,19 +231,19 @@ class AzureStore:
             if kind == "secret" and not found.attributes["enabled"]:
                 text = "Operation get is not allowed on a disabled secret."
                 raise KeyVaultError(403, "Forbidden", text, "SecretDisabled")
-            return _bundle(base, kind, name, wanted, found)
+            return _bundle(base, kind, wanted, found)
 
     def page(self, vault: Vault, base: str, kind: Kind, name: str, start: str, size: int) -> tuple[list[Any], str]:
         """What there is, or with a name its versions, in the order of their ids; and where the next page starts."""
         with self._lock:
             if name:
                 found = [
-                    _summary(base, kind, f"{name}/{version}", one)
-                    for version, one in sorted(vault.held[kind].get(name, {}).items())
+                    _summary(base, kind, f"{one.name}/{version}", one)
+                    for version, one in sorted(vault.held[kind].get(name.lower(), {}).items())
                 ]
             else:
-                newest = ((each, next(reversed(all_.values()))) for each, all_ in sorted(vault.held[kind].items()))
-                found = [_summary(base, kind, each, one) for each, one in newest]
+                newest = [next(reversed(versions.values())) for _, versions in sorted(vault.held[kind].items())]
+                found = [_summary(base, kind, one.name, one) for one in newest]
         begin = int(start or 0)
         end = begin + min(size, self.page_size)
         return found[begin:end], str(end) if end < len(found) else ""
@@ -264,13 +267,14 @@ class AzureStore:
             attributes |= {} if seconds is None else {word: int(seconds)}
         version = marks.get("version") or secrets.token_hex(16)
         with self._lock:
-            versions = self.vault(vault).held[kind].setdefault(name, {})
-            versions[version] = _Version(fields, attributes, marks.get("tags", {}), managed)
+            versions = self.vault(vault).held[kind].setdefault(name.lower(), {})
+            name = next((one.name for one in versions.values()), name)
+            versions[version] = _Version(name, fields, attributes, marks.get("tags", {}), managed)
         return version
 
 
-def _bundle(base: str, kind: Kind, name: str, version: str, one: _Version) -> dict[str, Any]:
-    ids = {word: f"{base}/{word}s/{name}/{version}" for word in ("secret", "key", "certificate")}
+def _bundle(base: str, kind: Kind, version: str, one: _Version) -> dict[str, Any]:
+    ids = {word: f"{base}/{word}s/{one.name}/{version}" for word in ("secret", "key", "certificate")}
     found = dict(one.fields) | {"attributes": one.attributes, "tags": one.tags}
     if one.managed:
         found["managed"] = True
@@ -278,7 +282,7 @@ def _bundle(base: str, kind: Kind, name: str, version: str, one: _Version) -> di
         return found | {"key": {"kid": ids["key"]} | one.fields["key"]}
     if kind == "certificate":
         del found["managed"]
-        policy = {"id": f"{base}/certificates/{name}/policy"} | one.fields["policy"]
+        policy = {"id": f"{base}/certificates/{one.name}/policy"} | one.fields["policy"]
         return found | {"id": ids[kind], "kid": ids["key"], "sid": ids["secret"], "policy": policy}
     return found | {"id": ids[kind]} | ({"kid": ids["key"]} if one.managed else {})
 

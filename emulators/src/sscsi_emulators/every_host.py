@@ -28,7 +28,7 @@ class Request:
 
     Attributes:
         method: in capitals.
-        host: whom it is for, in small letters, with a port where one was named.
+        host: whom it is for, in small letters, with the port unless it is 443.
         path: decoded, without the query.
         query: the last value of each parameter, decoded.
         headers: by name in small letters.
@@ -182,7 +182,7 @@ class _Connection(socketserver.StreamRequestHandler):
         parts = urlsplit(target)
         request = Request(
             method,
-            (parts.netloc or headers.get("host", "")).lower(),
+            (parts.netloc or headers.get("host", "")).lower().removesuffix(":443"),
             unquote(parts.path),
             dict(parse_qsl(parts.query, keep_blank_values=True)),
             headers,
