@@ -37,8 +37,7 @@ from sscsi_shared.daemon.serving import Service, serve
 from sscsi_shared.daemon.socket import prepare_folder
 
 if TYPE_CHECKING:
-    from lightkube import Client
-
+    from sscsi_driver.kube import Kube
     from sscsi_driver.node_objects import ApiNode
 
 log = logging.getLogger(__name__)
@@ -63,11 +62,11 @@ def main() -> None:
     except OSError as error:
         sys.exit(f"sscsi-driver: the folder of providers {options.provider_volume} can't be made: {error.strerror}")
     metrics = DriverMetrics(REGISTRY)
-    client = _client(options)
-    classes = _classes(options, client)
+    kube = _kube(options)
+    classes = _classes(options, kube)
     providers = Providers(options.provider_folders, options.max_receive_bytes)
-    filler, volumes = _filler(options, classes, providers, client), NodeVolumes()
-    own_node, events, parts = _of_cluster(client, options.publish.node)
+    filler, volumes = _filler(options, classes, providers, kube), NodeVolumes()
+    own_node, events, parts = _of_cluster(kube, options.publish.node)
     refresher = Refresher(filler=filler, volumes=volumes, metrics=metrics, events=events)
     REGISTRY.register(VolumeGauges(refresher.states, refresher.ages))
     publisher = Publisher(filler=filler, refresher=refresher, volumes=volumes, metrics=metrics, events=events)
@@ -107,27 +106,27 @@ def main() -> None:
     )
 
 
-def _client(options: DriverOptions) -> "Client | None":
-    """A client of the API server; None outside of a cluster."""
+def _kube(options: DriverOptions) -> "Kube | None":
+    """The API server; None outside of a cluster."""
     if not options.kubeconfig and "KUBERNETES_SERVICE_HOST" not in os.environ:
         return None
-    from sscsi_driver.node_objects import connect  # lightkube takes 12 MiB
+    from sscsi_driver.kube import Kube, connect  # lightkube takes 12 MiB
 
     try:
-        return connect(options.kubeconfig)
+        return Kube(connect(options.kubeconfig))
     except OSError as error:
         sys.exit(f"sscsi-driver: {error}")
 
 
-def _of_cluster(client: "Client | None", node: str) -> "tuple[ApiNode | None, Events, list[Part]]":
+def _of_cluster(kube: "Kube | None", node: str) -> "tuple[ApiNode | None, Events, list[Part]]":
     """This node's objects, who tells pods, and what has to be started for it."""
-    if client is None:
+    if kube is None:
         return None, NoEvents(), []
     from sscsi_driver.event_writer import ApiEvents
     from sscsi_driver.node_objects import ApiNode
 
-    events = ApiEvents(client, node)
-    return ApiNode(client, node), events, [events]
+    events = ApiEvents(kube, node)
+    return ApiNode(kube, node), events, [events]
 
 
 def _refusal(classes: Classes, driver_name: str) -> str:
@@ -138,33 +137,33 @@ def _refusal(classes: Classes, driver_name: str) -> str:
         return ""
 
 
-def _classes(options: DriverOptions, client: "Client | None") -> Classes:
+def _classes(options: DriverOptions, kube: "Kube | None") -> Classes:
     """The folder, where one is named; else the API server's, where there is one."""
     if options.objects is not None:
         return FolderClasses(options.objects)
-    if client is None:
+    if kube is None:
         return NoClasses()
     from sscsi_driver.class_api import ApiClasses
 
-    return ApiClasses(client)
+    return ApiClasses(kube)
 
 
-def _statuses(options: DriverOptions, client: "Client | None") -> StatusSink:
+def _statuses(options: DriverOptions, kube: "Kube | None") -> StatusSink:
     """The folder, where one is named; the API server only where classes come from it too."""
     if options.status_folder is not None:
         return StatusFolder(options.status_folder)
-    if client is None or options.objects is not None:
+    if kube is None or options.objects is not None:
         return NoStatus()
     from sscsi_driver.status_api import ApiStatuses
 
-    return ApiStatuses(client)
+    return ApiStatuses(kube)
 
 
-def _filler(options: DriverOptions, classes: Classes, providers: Providers, client: "Client | None") -> Filler:
+def _filler(options: DriverOptions, classes: Classes, providers: Providers, kube: "Kube | None") -> Filler:
     return Filler(
         classes=classes,
         providers=providers,
-        statuses=_statuses(options, client),
+        statuses=_statuses(options, kube),
         settings=options.publish,
     )
 

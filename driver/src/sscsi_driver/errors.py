@@ -19,6 +19,7 @@ class ErrorType(StrEnum):
     PROVIDER_ERROR = "GRPCProviderError"
     FILE_WRITE_ERROR = "FileWriteError"
     STATUS_WRITE_ERROR = "PodStatusWriteError"
+    API_SERVER_ERROR = "ApiServerError"
     UNPUBLISHED = "Unpublished"
     INTERNAL = "Internal"
 

@@ -7,12 +7,10 @@ import threading
 import time
 from typing import Any, Final
 
-import httpx2
-from lightkube import ApiError, Client
-from lightkube.core.exceptions import ConfigError
 from lightkube.generic_resource import create_namespaced_resource
 
 from sscsi_driver.events import Event, event_body
+from sscsi_driver.kube import Kube, KubeError
 from sscsi_shared.deadline import Clock
 from sscsi_shared.mount import PodInfo
 
@@ -27,13 +25,13 @@ class ApiEvents:
     """An Events at an API server; needs the right to create events.
 
     Args:
-        client: of the API server.
+        kube: the API server.
         node: the node's name.
         now: seconds since 1970.
     """
 
-    def __init__(self, client: Client, node: str, now: Clock = time.time) -> None:
-        self._client = client
+    def __init__(self, kube: Kube, node: str, now: Clock = time.time) -> None:
+        self._kube = kube
         self._node = node
         self._now = now
         self._waiting: queue.Queue[dict[str, Any]] = queue.Queue(_MAX_WAITING)
@@ -58,11 +56,12 @@ class ApiEvents:
         except queue.Empty:
             return False
         try:
-            self._client.create(_EVENT(**body), namespace=body["metadata"]["namespace"])
-        except ApiError as error:
-            self._told((error.status.message or "refused")[:512])
-        except (httpx2.HTTPError, ConfigError, OSError, ValueError) as error:
-            self._told(f"the API server did not answer ({type(error).__name__})")
+            self._kube.ask(
+                "create events",
+                lambda client: client.create(_EVENT(**body), namespace=body["metadata"]["namespace"]),
+            )
+        except KubeError as error:
+            self._told(error.said)
         else:
             self._trouble = ""
         return True

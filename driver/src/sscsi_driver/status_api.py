@@ -6,32 +6,29 @@ changes nothing asks nobody.
 
 import copy
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar, cast
+from collections.abc import Mapping
+from typing import Any, Final, cast
 
-import httpx2
-from lightkube import ApiError, Client
-from lightkube.core.exceptions import ConfigError
 from lightkube.generic_resource import create_namespaced_resource
 from lightkube.types import PatchType
 
-T = TypeVar("T")
+from sscsi_driver.kube import Conflict, Kube, KubeError
 
 _STATUS: Final = create_namespaced_resource(
     "secrets-store.csi.x-k8s.io", "v1", "SecretProviderClassPodStatus", "secretproviderclasspodstatuses"
 )
-_CONFLICT: Final = 409
+_STATUSES: Final = "secretproviderclasspodstatuses"
 
 
 class ApiStatuses:
     """A StatusSink at an API server; needs the rights to create, get and patch secretproviderclasspodstatuses.
 
     Args:
-        client: of the API server.
+        kube: the API server.
     """
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, kube: Kube) -> None:
+        self._kube = kube
         self._lock = threading.Lock()
         self._written: dict[tuple[str, str], dict[str, Any]] = {}
 
@@ -42,7 +39,10 @@ class ApiStatuses:
         with self._lock:
             if self._written.get(key) == status:
                 return False
-        wrote = self._create(status) or self._patch(status)
+        try:
+            wrote = self._create(status) or self._patch(status)
+        except KubeError as error:
+            raise OSError(error.said) from error
         with self._lock:
             self._written[key] = copy.deepcopy(dict(status))
         return wrote
@@ -58,8 +58,11 @@ class ApiStatuses:
         """Whether it was not there before."""
         body = copy.deepcopy(dict(status))
         try:
-            self._ask(lambda: self._client.create(_STATUS(**body), namespace=body["metadata"]["namespace"]))
-        except _AlreadyThereError:
+            self._kube.ask(
+                f"create {_STATUSES}",
+                lambda client: client.create(_STATUS(**body), namespace=body["metadata"]["namespace"]),
+            )
+        except Conflict:
             return False
         return True
 
@@ -67,7 +70,8 @@ class ApiStatuses:
         """Whether it said anything else: it may be of this pod on another node, or of an older driver."""
         metadata = status["metadata"]
         namespace, name = metadata["namespace"], metadata["name"]
-        there: Mapping[str, Any] = self._ask(lambda: self._client.get(_STATUS, name, namespace=namespace)).to_dict()  # type: ignore[no-untyped-call]
+        found = self._kube.ask(f"get {_STATUSES}", lambda client: client.get(_STATUS, name, namespace=namespace))
+        there: Mapping[str, Any] = found.to_dict()  # type: ignore[no-untyped-call]
         known = there.get("metadata") or {}
         same = (
             there.get("status") == status["status"]
@@ -80,28 +84,13 @@ class ApiStatuses:
             "metadata": {"labels": metadata["labels"], "ownerReferences": metadata["ownerReferences"]},
             "status": status["status"],
         }
-        self._ask(
-            lambda: self._client.patch(
+        self._kube.ask(
+            f"patch {_STATUSES}",
+            lambda client: client.patch(
                 _STATUS, name, cast("Any", patch), namespace=namespace, patch_type=PatchType.MERGE
-            )
+            ),
         )
         return True
-
-    def _ask(self, ask: Callable[[], T]) -> T:
-        """Ask; failures become OSErrors with the API server's message, never a body."""
-        try:
-            return ask()
-        except ApiError as error:
-            text = (error.status.message or "refused")[:512]
-            if error.status.code == _CONFLICT:
-                raise _AlreadyThereError(text) from error
-            raise OSError(text) from error
-        except (httpx2.HTTPError, ConfigError, ValueError) as error:
-            raise OSError(f"the API server did not answer ({type(error).__name__})") from error
-
-
-class _AlreadyThereError(OSError):
-    """409."""
 
 
 def _owner(reference: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from typing import Any
 
 import httpx2
 import pytest
-from lightkube import Client, KubeConfig
-from lightkube.config.models import Cluster, User
 
 from hand import Hand
+from kube_rig import kube_at, refused
 from sscsi_driver.class_api import ApiClasses
 from sscsi_driver.errors import PublishError
+from sscsi_driver.kube import Kube
 from sscsi_driver.status import pod_status, status_name
 from sscsi_driver.status_api import ApiStatuses
 from sscsi_shared.mount import ObjectVersion, PodInfo
@@ -41,13 +41,13 @@ class Server:
         if self.silent:
             raise httpx2.ConnectError("refused")
         if self.refusal:
-            return self._status(self.refusal, 'secrets is forbidden: User "x" cannot get')
+            return refused(self.refusal, 'secrets is forbidden: User "x" cannot get')
         path = request.url.path
         if request.method == "POST":
             body = json.loads(request.content)
             path = f"{path}/{body['metadata']['name']}"
             if path in self.objects:
-                return self._status(409, "already exists")
+                return refused(409, "already exists")
             self.objects[path] = body
             return httpx2.Response(201, json=body)
         if path in self.objects and request.method == "PATCH":
@@ -58,15 +58,10 @@ class Server:
         below = [body for name, body in self.objects.items() if name.rpartition("/")[0] == path]
         if below or path.endswith("secretproviderclasses"):
             return httpx2.Response(200, json={"kind": "List", "apiVersion": "v1", "metadata": {}, "items": below})
-        return self._status(404, "not found")
+        return refused(404, "not found")
 
     def writes(self) -> int:
         return sum(not line.startswith("GET") for line in self.asked)
-
-    @staticmethod
-    def _status(code: int, message: str) -> httpx2.Response:
-        body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": message}
-        return httpx2.Response(code, json=body)
 
 
 def _merged(old: Any, patch: Any) -> Any:
@@ -81,15 +76,14 @@ def server() -> Server:
 
 
 @pytest.fixture
-def client(server: Server) -> Client:
-    config = KubeConfig.from_one(cluster=Cluster(server="http://api.invalid"), user=User(token="t"))
-    return Client(config=config, transport=httpx2.MockTransport(server), trust_env=False)
+def kube(server: Server) -> Kube:
+    return kube_at(server)
 
 
-def test_a_class_is_read_once_in_ten_seconds(server: Server, client: Client) -> None:
+def test_a_class_is_read_once_in_ten_seconds(server: Server, kube: Kube) -> None:
     server.objects[f"{GROUP}{CLASSES}/db"] = CLASS
     clock = Hand()
-    classes = ApiClasses(client, clock)
+    classes = ApiClasses(kube, clock)
     found = classes.get("shop", "db")
     assert (found.provider, found.parameters, found.refresh) == ("aws", {"objects": "[]"}, "now")
     clock.at += 9
@@ -100,23 +94,23 @@ def test_a_class_is_read_once_in_ten_seconds(server: Server, client: Client) -> 
     assert classes.get("shop", "db").provider == "gcp"
 
 
-def test_an_older_version_of_the_group(server: Server, client: Client) -> None:
+def test_an_older_version_of_the_group(server: Server, kube: Kube) -> None:
     server.objects[f"{GROUP}alpha1{CLASSES}/db"] = CLASS
-    assert ApiClasses(client).get("shop", "db").provider == "aws"
+    assert ApiClasses(kube).get("shop", "db").provider == "aws"
 
 
-def test_none_names_those_there_are(server: Server, client: Client) -> None:
+def test_none_names_those_there_are(server: Server, kube: Kube) -> None:
     server.objects[f"{GROUP}{CLASSES}/db"] = CLASS
     with pytest.raises(PublishError) as caught:
-        ApiClasses(client).get("shop", "bd")
+        ApiClasses(kube).get("shop", "bd")
     assert "failed to get secretproviderclass shop/bd, error: SecretProviderClass" in caught.value.message
     assert "Classes of namespace shop: db." in caught.value.message
 
 
-def test_a_silent_api_server(server: Server, client: Client) -> None:
+def test_a_silent_api_server(server: Server, kube: Kube) -> None:
     server.objects[f"{GROUP}{CLASSES}/db"] = CLASS
     clock = Hand()
-    classes = ApiClasses(client, clock)
+    classes = ApiClasses(kube, clock)
     classes.get("shop", "db")
     server.silent = True
     clock.at += 300
@@ -127,14 +121,27 @@ def test_a_silent_api_server(server: Server, client: Client) -> None:
             classes.get("shop", name)
 
 
-def test_a_right_that_is_missing_is_told(server: Server, client: Client) -> None:
+def test_a_class_that_is_not_there_is_asked_for_once_in_two_seconds(server: Server, kube: Kube) -> None:
+    """A failed publish asks for its class again, to count the provider; and kubelet tries after 0.5 and 1 s."""
+    clock = Hand()
+    classes = ApiClasses(kube, clock)
+    for _ in range(4):
+        with pytest.raises(PublishError, match="shop/db"):
+            classes.get("shop", "db")
+        clock.at += 0.5
+    assert len(server.asked) == 3, "in v1, in v1alpha1, and the names of the others"
+    server.objects[f"{GROUP}{CLASSES}/db"] = CLASS
+    assert classes.get("shop", "db").provider == "aws"
+
+
+def test_a_right_that_is_missing_is_told(server: Server, kube: Kube) -> None:
     server.refusal = 403
     with pytest.raises(PublishError, match='secrets is forbidden: User "x" cannot get'):
-        ApiClasses(client).get("shop", "db")
+        ApiClasses(kube).get("shop", "db")
 
 
-def test_the_csidriver_object(server: Server, client: Client) -> None:
-    classes = ApiClasses(client, Hand())
+def test_the_csidriver_object(server: Server, kube: Kube) -> None:
+    classes = ApiClasses(kube, Hand())
     assert classes.driver_object("none") is None
     server.objects["/apis/storage.k8s.io/v1/csidrivers/d"] = {
         "apiVersion": "storage.k8s.io/v1",
@@ -147,12 +154,25 @@ def test_the_csidriver_object(server: Server, client: Client) -> None:
     assert (found.pod_info, found.republish, found.token_requests) == (True, True, True)
 
 
+def test_a_csidriver_object_that_can_not_be_read_is_old_for_ten_minutes_at_most(server: Server, kube: Kube) -> None:
+    clock = Hand()
+    classes = ApiClasses(kube, clock)
+    assert classes.driver_object("d") is None
+    server.silent = True
+    for _ in range(59):
+        clock.at += 10
+        assert classes.driver_object("d") is None
+    clock.at += 10
+    with pytest.raises(PublishError, match="did not answer"):
+        classes.driver_object("d")
+
+
 def status(version: str = "1", node: str = "node-1", pod: PodInfo = POD) -> dict[str, Any]:
     return pod_status(pod, "db", "/target", [ObjectVersion("a", version)], node)
 
 
-def test_a_status_is_created_and_then_only_written_when_it_changes(server: Server, client: Client) -> None:
-    statuses = ApiStatuses(client)
+def test_a_status_is_created_and_then_only_written_when_it_changes(server: Server, kube: Kube) -> None:
+    statuses = ApiStatuses(kube)
     assert statuses.write(status())
     assert server.objects[f"{STATUSES}/web-0-shop-db"] == status()
     for _ in range(3):
@@ -162,25 +182,25 @@ def test_a_status_is_created_and_then_only_written_when_it_changes(server: Serve
     assert server.objects[f"{STATUSES}/web-0-shop-db"]["status"]["objects"] == [{"id": "a", "version": "2"}]
 
 
-def test_a_restarted_driver_finds_what_it_wrote(server: Server, client: Client) -> None:
-    ApiStatuses(client).write(status())
+def test_a_restarted_driver_finds_what_it_wrote(server: Server, kube: Kube) -> None:
+    ApiStatuses(kube).write(status())
     before = server.writes()
-    assert not ApiStatuses(client).write(status())
+    assert not ApiStatuses(kube).write(status())
     assert server.writes() - before == 1, "the attempt to create it; nothing was changed"
 
 
-def test_a_pod_that_moved_to_another_node(server: Server, client: Client) -> None:
+def test_a_pod_that_moved_to_another_node(server: Server, kube: Kube) -> None:
     """A StatefulSet's pod: the same name, another uid, another node's label."""
-    ApiStatuses(client).write(status())
+    ApiStatuses(kube).write(status())
     moved = status(node="node-2", pod=PodInfo("shop", "web-0", "uid-1", "web"))
-    assert ApiStatuses(client).write(moved)
+    assert ApiStatuses(kube).write(moved)
     found = server.objects[f"{STATUSES}/web-0-shop-db"]
     assert found["metadata"]["labels"] == {"internal.secrets-store.csi.k8s.io/node-name": "node-2"}
     assert [owner["uid"] for owner in found["metadata"]["ownerReferences"]] == ["uid-1"]
 
 
-def test_an_unpublished_volumes_status_is_left_to_the_garbage_collector(server: Server, client: Client) -> None:
-    statuses = ApiStatuses(client)
+def test_an_unpublished_volumes_status_is_left_to_the_garbage_collector(server: Server, kube: Kube) -> None:
+    statuses = ApiStatuses(kube)
     statuses.write(status())
     statuses.remove("/target")
     assert server.writes() == 1
@@ -188,10 +208,10 @@ def test_an_unpublished_volumes_status_is_left_to_the_garbage_collector(server: 
 
 
 @pytest.mark.parametrize("trouble", ["silent", "refused"])
-def test_a_status_that_can_not_be_written(server: Server, client: Client, trouble: str) -> None:
+def test_a_status_that_can_not_be_written(server: Server, kube: Kube, trouble: str) -> None:
     server.silent, server.refusal = trouble == "silent", 422 if trouble == "refused" else 0
-    with pytest.raises(OSError, match=r"did not answer|forbidden"):
-        ApiStatuses(client).write(status())
+    with pytest.raises(OSError, match=r"did not answer|answered 422"):
+        ApiStatuses(kube).write(status())
 
 
 def test_names_that_are_too_long() -> None:

@@ -4,9 +4,8 @@ import json
 
 import httpx2
 import pytest
-from lightkube import Client, KubeConfig
-from lightkube.config.models import Cluster, User
 
+from kube_rig import kube_at
 from sscsi_driver.event_writer import ApiEvents
 from sscsi_driver.events import Event, event_body, rotation_failed
 from sscsi_shared.mount import PodInfo
@@ -25,9 +24,7 @@ def writer(*answers: httpx2.Response | Exception) -> tuple[ApiEvents, list[httpx
             raise answer
         return answer
 
-    config = KubeConfig.from_one(cluster=Cluster(server="http://api.invalid"), user=User(token="t"))
-    client = Client(config=config, transport=httpx2.MockTransport(serve), trust_env=False)
-    return ApiEvents(client, "node-1", now=lambda: 1767355445.0), requests
+    return ApiEvents(kube_at(serve), "node-1", now=lambda: 1767355445.0), requests
 
 
 def test_the_object() -> None:

@@ -7,11 +7,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from lightkube import Client, KubeConfig
-from lightkube.config.models import Cluster, User
 
+from kube_rig import kube_at
 from sscsi_driver.errors import PublishError
-from sscsi_driver.node_objects import ApiNode, connect
+from sscsi_driver.node_objects import ApiNode
 from sscsi_driver.startup import removal
 
 STEPS = json.loads(
@@ -48,8 +47,7 @@ def server() -> Server:
 
 @pytest.fixture
 def node(server: Server) -> ApiNode:
-    config = KubeConfig.from_one(cluster=Cluster(server="http://api.invalid"), user=User(token="t"))
-    return ApiNode(Client(config=config, transport=httpx2.MockTransport(server), trust_env=False), "node1")
+    return ApiNode(kube_at(server), "node1")
 
 
 def test_the_drivers_that_kubelet_registered(node: ApiNode, server: Server) -> None:
@@ -92,7 +90,7 @@ def test_a_patch_whose_test_fails_is_no_error(node: ApiNode, server: Server) -> 
         (httpx2.Response(401, json={"kind": "Status", "code": 401, "message": "Unauthorized"}), "Unauthorized"),
         (httpx2.ConnectError("refused"), "did not answer"),
         (httpx2.ReadTimeout("slow"), "did not answer"),
-        (httpx2.Response(502, text="<html>bad gateway</html>"), "did not answer"),
+        (httpx2.Response(502, text="<html>bad gateway</html>"), "answered 502"),
     ],
 )
 def test_failures_say_what_was_asked(node: ApiNode, server: Server, answer: Any, text: str) -> None:
@@ -128,20 +126,3 @@ def test_with_the_api_server_away_nobody_is_known_to_be_gone(
     assert node.uids() is None
     assert node.uids() is None
     assert caplog.text.count("they stay") == 1
-
-
-def test_a_kubeconfig_that_is_none(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="the API server can't be reached"):
-        connect(str(tmp_path / "missing"))
-
-
-def test_a_kubeconfig(tmp_path: Path) -> None:
-    config = {
-        "current-context": "c",
-        "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
-        "clusters": [{"name": "k", "cluster": {"server": "http://api.invalid"}}],
-        "users": [{"name": "u", "user": {"token": "t"}}],
-    }
-    (tmp_path / "config").write_text(json.dumps(config))
-    with connect(str(tmp_path / "config")) as client:
-        assert client.config.cluster.server == "http://api.invalid"

@@ -1,0 +1,166 @@
+"""The API server as the driver asks it: a limit of time, 429 obeyed, and failures in words that hold no object.
+
+Of what the API server says only the texts of refusals by right or name are passed on. Where it finds something wrong
+with an object it may quote that object, a Secret's content too (422, recording 02; a 500 of an apply, recording 03).
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import grpc
+import httpx2
+from lightkube import ApiError, Client, KubeConfig
+from lightkube.core.exceptions import ConfigError
+from lightkube.models.meta_v1 import Status
+
+from sscsi_driver.errors import ErrorType, PublishError
+from sscsi_shared.deadline import Clock, Deadline
+from sscsi_shared.errors import clip
+
+T = TypeVar("T")
+
+TIMEOUT_SECONDS: Final = 10.0
+"""For each step of one request."""
+ASK_SECONDS: Final = 20.0
+"""For a question with all its tries."""
+_FIRST_PAUSE_SECONDS: Final = 1.0
+_MAX_TEXT_BYTES: Final = 512
+_MAX_NAMED: Final = 5
+_QUOTED: Final = frozenset({401, 403, 404, 409})
+"""These name who, what and which right, never content (recordings 02, 03, 07)."""
+_NOT_FOUND: Final = 404
+_CONFLICT: Final = 409
+_INVALID: Final = 422
+_TOO_MANY: Final = 429
+
+
+class KubeError(PublishError):
+    """A question that the API server did not answer with what was asked for.
+
+    Attributes:
+        said: why, without what was asked.
+    """
+
+    def __init__(self, doing: str, said: str) -> None:
+        super().__init__(
+            f"failed to {doing}: {said}", code=grpc.StatusCode.UNKNOWN, error_type=ErrorType.API_SERVER_ERROR
+        )
+        self.said = said
+
+
+class Absent(KubeError):
+    """404."""
+
+
+class Conflict(KubeError):
+    """409: it is there already, or somebody else has changed it."""
+
+
+class Invalid(KubeError):
+    """422: the object is wrong, or a JSON patch's test failed."""
+
+
+class Silent(KubeError):
+    """No answer, or one that says that the API server is in trouble: it may pass by itself."""
+
+
+_KINDS: Final[dict[int, type[KubeError]]] = {_NOT_FOUND: Absent, _CONFLICT: Conflict, _INVALID: Invalid}
+
+
+def connect(kubeconfig: str) -> Client:
+    """A client of the API server: of a kubeconfig file, or of the cluster that this pod runs in.
+
+    Raises:
+        OSError: the kubeconfig, or the pod's own token, can't be used.
+    """
+    try:
+        config = KubeConfig.from_file(kubeconfig) if kubeconfig else KubeConfig.from_service_account()
+        return Client(config=config, timeout=httpx2.Timeout(TIMEOUT_SECONDS), trust_env=False)
+    except ConfigError as error:
+        raise OSError(f"the API server can't be reached: {error}") from error
+
+
+class Kube:
+    """Asks the API server.
+
+    When it asks to be left alone for a while (429), all questions wait for it: they count as one flow (recording 16).
+
+    Args:
+        client: of the API server.
+        clock: seconds that only grow.
+        wait: sleeps; returns at once in tests.
+    """
+
+    def __init__(
+        self, client: Client, clock: Clock = time.monotonic, wait: Callable[[float], object] = time.sleep
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._wait = wait
+        self._lock = threading.Lock()
+        self._closed_until = float("-inf")
+
+    def ask(self, doing: str, question: Callable[[Client], T]) -> T:
+        """Ask, for at most 20 s with all tries; a request that has begun may take up to 10 s more.
+
+        Args:
+            doing: what, for messages: `get secretproviderclasses`.
+            question: sends requests, and returns what came.
+
+        Raises:
+            KubeError: Absent, Conflict, Invalid, Silent, or plainly refused.
+        """
+        deadline = Deadline.after(ASK_SECONDS, self._clock)
+        while True:
+            self._hold_back(doing, deadline)
+            try:
+                return question(self._client)
+            except httpx2.HTTPStatusError as error:
+                pause = _retry_after(error.response)
+                if pause is None:
+                    raise _refusal(doing, error) from error
+                self._close_for(pause)
+            # A KeyError and a ValueError are lightkube's, of an answer without a type or of broken JSON.
+            except (httpx2.HTTPError, ConfigError, OSError, ValueError, KeyError) as error:
+                raise Silent(doing, f"the API server did not answer ({type(error).__name__})") from error
+
+    def _hold_back(self, doing: str, deadline: Deadline) -> None:
+        """Wait until the API server may be asked."""
+        while (pause := self._closed_until - self._clock()) > 0:
+            if pause >= deadline.remaining():
+                raise Silent(doing, "the API server has too much to do, and asks to be left alone")
+            self._wait(pause)
+
+    def _close_for(self, seconds: float) -> None:
+        with self._lock:
+            self._closed_until = max(self._closed_until, self._clock() + seconds)
+
+
+def _retry_after(response: httpx2.Response) -> float | None:
+    """Seconds after which to ask again; None = it would answer the same.
+
+    The header is a whole number (recording 16); 429 counts without it too.
+    """
+    text = response.headers.get("Retry-After", "")
+    if response.status_code != _TOO_MANY and not (response.status_code >= 500 and text):
+        return None
+    return max(float(text), _FIRST_PAUSE_SECONDS) if text.isascii() and text.isdecimal() else _FIRST_PAUSE_SECONDS
+
+
+def _refusal(doing: str, error: httpx2.HTTPStatusError) -> KubeError:
+    code = error.response.status_code
+    kind = _KINDS.get(code, Silent if code >= 500 else KubeError)
+    said = _said(code, error.status) if isinstance(error, ApiError) else f"the API server answered {code}"
+    return kind(doing, said)
+
+
+def _said(code: int, status: Status) -> str:
+    """What may be told of a Status."""
+    if code in _QUOTED and status.message:
+        return clip(status.message, _MAX_TEXT_BYTES)
+    text = f"the API server answered {code} {status.reason or ''}".rstrip()
+    causes = (status.details.causes or []) if status.details is not None else []
+    fields = list(dict.fromkeys(cause.field for cause in causes if cause.field))[:_MAX_NAMED]
+    return clip(f"{text} for {', '.join(fields)}" if fields else text, _MAX_TEXT_BYTES)
