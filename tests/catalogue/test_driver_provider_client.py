@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from driver_rig import PREFIX, Driver, failure, needs_mount
+from driver_rig import PREFIX, Driver, failure, needs_mount, status_files
 from scripted_provider import ScriptedProvider, always, refuse
 from sscsi_driver.dispatch import Providers
 from sscsi_driver.errors import PublishError
@@ -136,3 +136,23 @@ def test_a_name_that_is_no_name(driver: Driver, home: Path, target: Path) -> Non
     assert 'invalid provider: provider "bad/provider/name"' in details
     with pytest.raises(PublishError, match="invalid provider"):
         Providers([home], 1).version("bad/provider/name", Deadline.after(1))
+
+
+def test_of_a_repeated_id_the_last_version_counts_and_a_difference_is_said_once(
+    driver: Driver, provider: ScriptedProvider, home: Path, target: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Section 4.4; the Google Cloud provider names a secret once for each file that it makes of it."""
+
+    def versions(*pairs: tuple[str, str]) -> pb.MountResponse:
+        return pb.MountResponse(object_version=[pb.ObjectVersion(id=name, version=word) for name, word in pairs])
+
+    provider.answer = always(versions(("a", "1"), ("a", "1"), ("b", "1")))
+    driver.publish(target)
+    assert "two versions" not in caplog.text
+    provider.answer = always(versions(("a", "1"), ("a", "2"), ("b", "1"), ("b", "3")))
+    for number in range(3):
+        driver.publish(home / f"pod-{number}")
+    for name in "ab":
+        assert caplog.text.count(f"provider test named two versions of {name}; the last counts") == 1
+    (status,) = status_files(home).values()
+    assert status["status"]["objects"] == [{"id": "a", "version": "2"}, {"id": "b", "version": "3"}]

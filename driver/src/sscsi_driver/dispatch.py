@@ -17,6 +17,7 @@ import grpc
 
 from sscsi_driver.attributes import PERMISSION
 from sscsi_driver.errors import ErrorType, PublishError, Unpublished
+from sscsi_driver.said import Said
 from sscsi_driver.sockets import ProviderSocket, dial, find
 from sscsi_shared.cancellation import Cancellation
 from sscsi_shared.deadline import Deadline
@@ -98,6 +99,7 @@ class Providers:
         self._max_receive_bytes = max_receive_bytes
         self._lock = threading.Lock()
         self._channels: dict[Path, _Channel] = {}
+        self._said = Said()
 
     def check(self, provider: str) -> None:
         """See whether the provider is there and listens.
@@ -128,11 +130,11 @@ class Providers:
             permission=PERMISSION,
         )
         try:
-            return _read(provider, self._call(provider, message, deadline, cancellation))
+            return _read(provider, self._call(provider, message, deadline, cancellation), self._said)
         except _Lost:
             log.warning("provider %s was lost before it answered; asking once more", provider)
         try:
-            return _read(provider, self._call(provider, message, deadline, cancellation, again=True))
+            return _read(provider, self._call(provider, message, deadline, cancellation, again=True), self._said)
         except _Lost as error:
             dial(provider, find(provider, self._folders), lost=True)  # it may have been dying when we dialled before
             raise PublishError(
@@ -274,7 +276,7 @@ def _too_large(text: str) -> bool:
     return "received message larger than max" in lower and "length allowed on current machine" not in lower
 
 
-def _read(provider: str, response: provider_pb2.MountResponse) -> MountResult:
+def _read(provider: str, response: provider_pb2.MountResponse, said: Said) -> MountResult:
     """The answer's content, if it is one."""
     if response.error.code:
         code = clip(response.error.code, 128)
@@ -292,9 +294,11 @@ def _read(provider: str, response: provider_pb2.MountResponse) -> MountResult:
         )
     if response.ByteSize() > _LARGE_ANSWER_BYTES:
         log.warning("provider %s answered more than 1 MiB; a Kubernetes Secret could not hold it", provider)
-    versions = {version.id: version.version for version in response.object_version}
-    if len(versions) < len(response.object_version):
-        log.warning("provider %s named an object id more than once; the last counts", provider)
+    versions: dict[str, str] = {}
+    for one in response.object_version:  # the Google Cloud provider's ids repeat: one for each file of a secret
+        if versions.get(one.id, one.version) != one.version and said.is_news(f"{provider}/{one.id}", "versions"):
+            log.warning("provider %s named two versions of %s; the last counts", provider, clip(one.id, 256))
+        versions[one.id] = one.version
     if strange := [file.path for file in response.files if file.mode != file.mode & _MODE_BITS]:
         log.warning(
             "provider %s asked for modes beyond 0777, which were cut: %s", provider, clip(", ".join(strange), 256)
