@@ -16,7 +16,7 @@ from sscsi_driver.filling import Filler
 from sscsi_driver.memory import Memory, NodeVolumes
 from sscsi_driver.metrics import ContentAge, DriverMetrics
 from sscsi_driver.preparing import PublishRequest
-from sscsi_driver.schedule import Ended, Group, Schedule
+from sscsi_driver.schedule import Ended, Group, Outcome, Schedule
 from sscsi_driver.schedule import State as Waits
 from sscsi_driver.volume import State, Volume
 from sscsi_shared.cancellation import Cancellation
@@ -158,7 +158,7 @@ class Refresher:
                     self.gone(target)
         except PublishError as error:
             log.info("the volume %s was not rotated: %s", target, error.message)
-            self._done(target, Ended.FAILED)
+            self._done(target, Outcome(Ended.FAILED))
 
     def _refresh(self, volume: Volume[Memory], memory: Memory, deadline: Deadline, cancellation: Cancellation) -> None:
         began = self._clock()
@@ -182,7 +182,7 @@ class Refresher:
         else:
             self._succeeded(volume.target, memory, changed)
             self._metrics.rotated(memory.provider, self._clock() - began)
-            self._done(volume.target, Ended.FILLED, provider=memory.provider, interval=prepared.interval)
+            self._done(volume.target, Outcome(Ended.FILLED, memory.provider, prepared.interval))
 
     def _succeeded(self, target: Path, memory: Memory, changed: bool) -> None:
         memory.filled_at = self._now()
@@ -199,19 +199,11 @@ class Refresher:
             log.warning("the volume %s keeps its previous files: %s", target, error.message)
             self._events.tell(memory.pod, rotation_failed(memory.of_class, error.message))
         memory.trouble = error.message
-        self._done(target, ended_of(error), provider=memory.provider, retry_after=error.retry_after)
+        self._done(target, Outcome(ended_of(error), memory.provider, retry_after=error.retry_after))
 
-    def _done(
-        self,
-        target: Path,
-        ended: Ended,
-        *,
-        provider: str = "",
-        interval: float | None = None,
-        retry_after: float | None = None,
-    ) -> None:
+    def _done(self, target: Path, outcome: Outcome) -> None:
         with self._lock:
-            self._schedule.done(target, ended, provider=provider, interval=interval, retry_after=retry_after)
+            self._schedule.done(target, outcome)
 
 
 def ended_of(error: PublishError) -> Ended:

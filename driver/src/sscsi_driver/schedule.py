@@ -62,6 +62,23 @@ class Ended(Enum):
     PROVIDER_TROUBLE = "the provider is not there: all of its volumes back off"
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A fetch that has ended.
+
+    Attributes:
+        ended: how.
+        provider: who was asked, once that is known.
+        interval: seconds between two rounds, as the class now says, where the volume was filled; None = never.
+        retry_after: seconds that the backend asks to be left alone.
+    """
+
+    ended: Ended
+    provider: str = ""
+    interval: float | None = None
+    retry_after: float | None = None
+
+
 Place: TypeAlias = Group | str
 """What backs off: a group, or a provider by its name."""
 
@@ -211,39 +228,23 @@ class Schedule:
                 skipped[entry.state] += 1
         return Taken(tuple(taken), skipped)
 
-    def done(
-        self,
-        target: Path,
-        ended: Ended,
-        *,
-        provider: str = "",
-        interval: float | None = None,
-        retry_after: float | None = None,
-    ) -> None:
-        """A fetch that `take` began has ended; nothing if the volume is gone meanwhile.
-
-        Args:
-            target: whose.
-            ended: how.
-            provider: who was asked, once that is known.
-            interval: what the class now says, where it could be read.
-            retry_after: seconds that the backend asks to be left alone.
-        """
+    def done(self, target: Path, outcome: Outcome) -> None:
+        """A fetch that `take` began has ended; nothing if the volume is gone meanwhile."""
         entry = self._entries.get(target)
         if entry is None or entry.state is not State.FETCHING:
             return
         self._release(entry)
-        entry.provider = provider or entry.provider
+        entry.provider = outcome.provider or entry.provider
         entry.state = State.DUE if entry.again else State.WAITING
         entry.forced, entry.again = entry.again, False
-        if ended is Ended.FILLED:
-            self._set_interval(self._rounds[entry.group], interval)
-        if ended is Ended.PROVIDER_TROUBLE:
-            self._back_off(entry.provider, entry, retry_after)
+        if outcome.ended is Ended.FILLED:
+            self._set_interval(self._rounds[entry.group], outcome.interval)
+        if outcome.ended is Ended.PROVIDER_TROUBLE:
+            self._back_off(entry.provider, entry, outcome.retry_after)
             return
         self._backoffs.pop(entry.provider, None)  # it answered
-        if ended is Ended.BACKEND_TROUBLE:
-            self._back_off(entry.group, entry, retry_after)
+        if outcome.ended is Ended.BACKEND_TROUBLE:
+            self._back_off(entry.group, entry, outcome.retry_after)
         else:
             self._backoffs.pop(entry.group, None)
 

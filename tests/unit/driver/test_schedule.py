@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from hand import Hand
-from sscsi_driver.schedule import AT_ONCE, TOKEN_SECONDS, Ended, Group, Schedule, State
+from sscsi_driver.schedule import AT_ONCE, TOKEN_SECONDS, Ended, Group, Outcome, Schedule, State
 
 INTERVAL = 120.0
 WEB = Group("shop", "demo", "web")
@@ -42,11 +42,11 @@ class Rig:
 
     def filled(self, *targets: Path, interval: float | None = INTERVAL) -> None:
         for target in targets:
-            self.schedule.done(target, Ended.FILLED, interval=interval)
+            self.schedule.done(target, Outcome(Ended.FILLED, interval=interval))
 
     def failed(self, ended: Ended, *targets: Path, retry_after: float | None = None) -> None:
         for target in targets:
-            self.schedule.done(target, ended, retry_after=retry_after)
+            self.schedule.done(target, Outcome(ended, retry_after=retry_after))
 
 
 @pytest.fixture
@@ -306,7 +306,7 @@ class ScheduleMachine(RuleBasedStateMachine):
     def end(self, ended: Ended, data: st.DataObject) -> None:
         target = data.draw(st.sampled_from(sorted(self.fetching)))
         self.fetching.discard(target)
-        self.rig.schedule.done(target, ended, interval=INTERVAL)
+        self.rig.schedule.done(target, Outcome(ended, interval=INTERVAL))
 
     @rule(group=groups)
     def force(self, group: Group) -> None:
