@@ -14,6 +14,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from sscsi_driver import control, tmpfs
+from sscsi_driver.annotations import Annotations
 from sscsi_driver.attributes import DriverObject, OverlayRule, refusal
 from sscsi_driver.classes import Classes, SecretProviderClass, not_found
 from sscsi_driver.csi import csi_pb2, csi_pb2_grpc
@@ -119,6 +120,8 @@ class Driver:
             now=lambda: self.now,
             jitter=lambda: 0.0,
         )
+        self.words: dict[str, str] | None = None
+        self.annotations = Annotations(filler=filler, pods=self, volumes=self.volumes, force=self.refresher.force)
         self.publisher = Publisher(
             filler=filler,
             refresher=self.refresher,
@@ -144,6 +147,10 @@ class Driver:
         """See Events."""
         assert pod.namespace == "shop"
         self.told.append(event)
+
+    def refresh_words(self) -> Mapping[str, str] | None:
+        """See PodWords."""
+        return self.words
 
     def stop(self) -> None:
         self.channel.close()

@@ -21,7 +21,8 @@ def kube_at(serve: Answer, hand: Hand | None = None) -> Kube:
     def wait(seconds: float) -> None:
         turned.at += seconds
 
-    return Kube(client, turned, wait)
+    http = httpx2.Client(base_url="http://api.invalid", transport=httpx2.MockTransport(serve))
+    return Kube(client, http, turned, wait)
 
 
 def refused(code: int, message: str, reason: str = "", fields: tuple[str, ...] = ()) -> httpx2.Response:

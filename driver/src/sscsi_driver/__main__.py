@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import grpc
 
 from sscsi_driver import control
+from sscsi_driver.annotations import Annotations, NobodySays
 from sscsi_driver.attributes import refusal
 from sscsi_driver.class_folder import FolderClasses
 from sscsi_driver.classes import Classes, NoClasses
@@ -79,6 +80,7 @@ def main() -> None:
         csi_pb2_grpc.add_NodeServicer_to_server(node, server)  # type: ignore[no-untyped-call]
         control.add_to_server(refresher.force, server)
 
+    annotations = Annotations(filler=filler, pods=own_node or NobodySays(), volumes=volumes, force=refresher.force)
     recovery = Recovery(volumes=volumes, publisher=publisher, pods=own_node or NobodyKnows(), driver_name=name)
     start_up = StartUp(
         providers=providers,
@@ -89,7 +91,7 @@ def main() -> None:
     )
 
     def after(stopping: threading.Event) -> None:
-        for part in (*parts, Rotation(refresher), recovery, start_up):
+        for part in (*parts, Rotation(refresher), annotations, recovery, start_up):
             part.start(stopping)
 
     serve(
@@ -110,10 +112,10 @@ def _kube(options: DriverOptions) -> "Kube | None":
     """The API server; None outside of a cluster."""
     if not options.kubeconfig and "KUBERNETES_SERVICE_HOST" not in os.environ:
         return None
-    from sscsi_driver.kube import Kube, connect  # lightkube takes 12 MiB
+    from sscsi_driver.kube import Kube  # lightkube takes 12 MiB
 
     try:
-        return Kube(connect(options.kubeconfig))
+        return Kube.connect(options.kubeconfig)
     except OSError as error:
         sys.exit(f"sscsi-driver: {error}")
 

@@ -5,6 +5,7 @@ number of volumes in answer. Only root may open the socket.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import grpc
@@ -16,7 +17,7 @@ SERVICE: Final = "sscsi.driver.v1.Driver"
 METHOD: Final = "Refresh"
 
 
-def add_to_server(force: Callable[[Callable[[Group], bool]], int], server: grpc.Server) -> None:
+def add_to_server(force: Callable[[Callable[[Path, Group], bool]], int], server: grpc.Server) -> None:
     """Serve Refresh.
 
     Args:
@@ -29,7 +30,7 @@ def add_to_server(force: Callable[[Callable[[Group], bool]], int], server: grpc.
         if request.value and not (namespace and slash and name):
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "a class is namespace/name")
         return Int32Value(
-            value=force(lambda group: not request.value or (group.namespace, group.of_class) == (namespace, name))
+            value=force(lambda _, group: not request.value or (group.namespace, group.of_class) == (namespace, name))
         )
 
     method = grpc.unary_unary_rpc_method_handler(

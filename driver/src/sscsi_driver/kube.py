@@ -6,12 +6,14 @@ with an object it may quote that object, a Secret's content too (422, recording 
 
 import threading
 import time
-from collections.abc import Callable
-from typing import Final, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Self, TypeVar
 
 import grpc
 import httpx2
 from lightkube import ApiError, Client, KubeConfig
+from lightkube.config import client_adapter
+from lightkube.config.client_adapter import ConnectionParams
 from lightkube.core.exceptions import ConfigError
 from lightkube.models.meta_v1 import Status
 
@@ -69,38 +71,47 @@ class Silent(KubeError):
 _KINDS: Final[dict[int, type[KubeError]]] = {_NOT_FOUND: Absent, _CONFLICT: Conflict, _INVALID: Invalid}
 
 
-def connect(kubeconfig: str) -> Client:
-    """A client of the API server: of a kubeconfig file, or of the cluster that this pod runs in.
-
-    Raises:
-        OSError: the kubeconfig, or the pod's own token, can't be used.
-    """
-    try:
-        config = KubeConfig.from_file(kubeconfig) if kubeconfig else KubeConfig.from_service_account()
-        return Client(config=config, timeout=httpx2.Timeout(TIMEOUT_SECONDS), trust_env=False)
-    except ConfigError as error:
-        raise OSError(f"the API server can't be reached: {error}") from error
-
-
 class Kube:
     """Asks the API server.
 
     When it asks to be left alone for a while (429), all questions wait for it: they count as one flow (recording 16).
 
     Args:
-        client: of the API server.
+        client: of the API server, for objects.
+        http: of the same, for what that client can't ask for.
         clock: seconds that only grow.
         wait: sleeps; returns at once in tests.
     """
 
     def __init__(
-        self, client: Client, clock: Clock = time.monotonic, wait: Callable[[float], object] = time.sleep
+        self,
+        client: Client,
+        http: httpx2.Client,
+        clock: Clock = time.monotonic,
+        wait: Callable[[float], object] = time.sleep,
     ) -> None:
         self._client = client
+        self._http = http
         self._clock = clock
         self._wait = wait
         self._lock = threading.Lock()
         self._closed_until = float("-inf")
+
+    @classmethod
+    def connect(cls, kubeconfig: str) -> Self:
+        """The API server of a kubeconfig file, or of the cluster that this pod runs in.
+
+        Raises:
+            OSError: the kubeconfig, or the pod's own token, can't be used.
+        """
+        timeout = httpx2.Timeout(TIMEOUT_SECONDS)
+        try:
+            config = KubeConfig.from_file(kubeconfig) if kubeconfig else KubeConfig.from_service_account()
+            client = Client(config=config, timeout=timeout, trust_env=False)
+            http = client_adapter.Client(client.config, ConnectionParams(timeout=timeout, trust_env=False))
+        except ConfigError as error:
+            raise OSError(f"the API server can't be reached: {error}") from error
+        return cls(client, http)
 
     def ask(self, doing: str, question: Callable[[Client], T]) -> T:
         """Ask, for at most 20 s with all tries; a request that has begun may take up to 10 s more.
@@ -122,9 +133,30 @@ class Kube:
                 if pause is None:
                     raise _refusal(doing, error) from error
                 self._close_for(pause)
-            # A KeyError and a ValueError are lightkube's, of an answer without a type or of broken JSON.
-            except (httpx2.HTTPError, ConfigError, OSError, ValueError, KeyError) as error:
+            # The last three are of answers without a type, of broken JSON, of JSON that is no object.
+            except (httpx2.HTTPError, ConfigError, OSError, KeyError, ValueError, TypeError) as error:
                 raise Silent(doing, f"the API server did not answer ({type(error).__name__})") from error
+
+    def read(self, doing: str, path: str, query: Mapping[str, str], accept: str) -> Mapping[str, Any]:
+        """GET; a JSON object.
+
+        Args:
+            doing: see ask.
+            path: `/api/v1/pods`.
+            query: parameters.
+            accept: content types.
+
+        Raises:
+            KubeError: see ask.
+        """
+
+        def question(_: Client) -> Mapping[str, Any]:
+            answer = self._http.get(path, params=query, headers={"Accept": accept})
+            if answer.is_error and answer.headers.get("Content-Type") == "application/json":
+                raise ApiError(request=answer.request, response=answer)
+            return dict(answer.raise_for_status().json())
+
+        return self.ask(doing, question)
 
     def _hold_back(self, doing: str, deadline: Deadline) -> None:
         """Wait until the API server may be asked."""

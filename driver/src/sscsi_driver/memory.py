@@ -22,6 +22,7 @@ class Memory:
         filled_at: when its content was last known to be the backend's.
         driver: what the CSIDriver object said when it was last read.
         refresh: the class's annotation when it was last read; None = it was not.
+        pod_refresh: the pod's annotation when it was last looked at.
         trouble: why the last fetch failed; empty = it did not.
     """
 
@@ -30,6 +31,7 @@ class Memory:
     filled_at: Instant
     driver: DriverObject | None = None
     refresh: str | None = None
+    pod_refresh: str = ""
     trouble: str = ""
 
     @property

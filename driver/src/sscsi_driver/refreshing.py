@@ -99,31 +99,10 @@ class Refresher:
         with self._lock:
             self._schedule.remove(target)
 
-    def force(self, wanted: Callable[[Group], bool]) -> int:
+    def force(self, wanted: Callable[[Path, Group], bool]) -> int:
         """Let volumes be fetched now; how many."""
         with self._lock:
             return self._schedule.force(wanted)
-
-    def watch(self) -> None:
-        """See whether the annotation of a class in use has changed, and let its volumes be fetched now if so."""
-        words: dict[tuple[str, str], set[str]] = {}
-        for memory in self._volumes.memories():
-            if memory.refresh is not None:
-                words.setdefault((memory.pod.namespace, memory.of_class), set()).add(memory.refresh)
-        for (namespace, name), known in words.items():
-            try:
-                word = self._filler.class_of(namespace, name).refresh
-            except PublishError:  # the next fetch says why
-                continue
-            if known != {word}:
-                number = self.force(lambda group: (group.namespace, group.of_class) == (namespace, name))  # noqa: B023
-                log.info("class %s/%s asks for a refresh: fetching %d volumes", namespace, name, number)
-                self._note(namespace, name, word)
-
-    def _note(self, namespace: str, name: str, word: str) -> None:
-        for memory in self._volumes.memories():
-            if (memory.pod.namespace, memory.of_class) == (namespace, name):
-                memory.refresh = word
 
     def due(self) -> tuple[Path, ...]:
         """The volumes to be fetched now; each is to be given to `refresh`."""

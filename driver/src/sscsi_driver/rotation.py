@@ -16,8 +16,6 @@ log = logging.getLogger(__name__)
 _TICK_SECONDS: Final = 1.0
 _WORKERS: Final = 32
 """The schedule lets each provider have a quarter of them: a few that hang hold up no other."""
-_WATCH_TICKS: Final = 60
-"""How often the classes in use are read for their annotation: once a minute, each once for the node."""
 _CALL_SECONDS: Final = 100.0
 
 
@@ -65,12 +63,8 @@ class Rotation:
         return begun
 
     def _run(self) -> None:
-        ticks = 0
         while not self._stopping.wait(self._tick_seconds):
-            ticks += 1
             try:
-                if ticks % _WATCH_TICKS == 0:
-                    self._refresher.watch()
                 self.look()
             except Exception:
                 log.exception("looking for volumes to rotate failed")

@@ -194,11 +194,11 @@ class Schedule:
             entry.state = State.DUE
         return entry.state is not State.WAITING or self._rounds[entry.group].due_at <= self._clock()
 
-    def force(self, wanted: Callable[[Group], bool]) -> int:
+    def force(self, wanted: Callable[[Path, Group], bool]) -> int:
         """Let volumes be fetched now, whatever their interval and whoever backs off; how many."""
         count = 0
-        for entry in self._entries.values():
-            if not wanted(entry.group):
+        for target, entry in self._entries.items():
+            if not wanted(target, entry.group):
                 continue
             count += 1
             if entry.state is State.FETCHING:  # what it reads may be older than the wish

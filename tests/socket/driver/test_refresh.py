@@ -1,4 +1,4 @@
-"""A refresh that somebody asks for: on the node's socket, or by the class's annotation."""
+"""A refresh that somebody asks for: on the node's socket, or by an annotation of the class or the pod."""
 
 from pathlib import Path
 
@@ -55,17 +55,53 @@ def test_it_works_without_rotation(driver: Driver, provider: ScriptedProvider, t
     assert driver.rotate() == 1
 
 
-def test_by_annotation(rotating: Driver, provider: ScriptedProvider, home: Path, target: Path) -> None:
+def test_by_the_classes_annotation(rotating: Driver, provider: ScriptedProvider, home: Path, target: Path) -> None:
     other = target.parents[1] / "other" / "mount"
     rotating.publish(target)
     rotating.publish(other, volume_id="csi-2", volume_context={**POD, "csi.storage.k8s.io/pod.uid": "uid-1"})
-    rotating.refresher.watch()
+    rotating.annotations.look()
     assert rotating.rotate() == 0
     rotating.classes.refresh = "2026-11-27"
-    rotating.refresher.watch()
+    rotating.annotations.look()
     assert rotating.rotate() == 2
-    rotating.refresher.watch()
+    rotating.annotations.look()
     assert rotating.rotate() == 0
     rotating.classes.present = False
-    rotating.refresher.watch()
+    rotating.annotations.look()
     assert rotating.rotate() == 0
+
+
+class TestByThePodsAnnotation:
+    @pytest.fixture
+    def two(self, rotating: Driver, provider: ScriptedProvider, target: Path) -> Driver:
+        rotating.publish(target)
+        other = target.parents[1] / "other" / "mount"
+        rotating.publish(other, volume_id="csi-2", volume_context={**POD, "csi.storage.k8s.io/pod.uid": "uid-2"})
+        return rotating
+
+    def test_each_change_fetches_the_pods_own_volumes_once(self, two: Driver) -> None:
+        for words, fetched in [
+            ({"uid-1": "", "uid-2": ""}, 0),
+            ({"uid-1": "", "uid-2": "a"}, 1),
+            ({"uid-1": "", "uid-2": "a"}, 0),
+            ({"uid-1": "b", "uid-2": "c"}, 2),
+            ({"uid-1": "", "uid-2": "c"}, 0),
+            ({"uid-1": "b", "uid-2": "c"}, 1),
+        ]:
+            two.words = words
+            two.annotations.look()
+            assert two.rotate() == fetched, words
+
+    def test_a_word_from_before_the_first_look_counts(self, two: Driver) -> None:
+        two.words = {"uid-1": "a", "uid-2": ""}
+        two.annotations.look()
+        assert two.rotate() == 1
+
+    def test_while_nobody_can_say_nothing_changes(self, two: Driver) -> None:
+        two.words = {"uid-1": "a", "uid-2": "a"}
+        two.annotations.look()
+        assert two.rotate() == 2
+        for words in (None, {}, {"uid-1": "a", "uid-2": "a"}):
+            two.words = words
+            two.annotations.look()
+            assert two.rotate() == 0

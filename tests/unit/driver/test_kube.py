@@ -11,7 +11,7 @@ from lightkube.generic_resource import create_namespaced_resource
 
 from hand import Hand
 from kube_rig import kube_at, refused
-from sscsi_driver.kube import Absent, Conflict, Invalid, KubeError, Silent, connect
+from sscsi_driver.kube import Absent, Conflict, Invalid, Kube, KubeError, Silent
 
 THING = create_namespaced_resource("example.com", "v1", "Thing", "things")
 SECRET = "cGFzc3dvcmQ="
@@ -111,7 +111,7 @@ def test_patience_has_an_end() -> None:
 
 def test_a_kubeconfig_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="the API server can't be reached"):
-        connect(str(tmp_path / "missing"))
+        Kube.connect(str(tmp_path / "missing"))
 
 
 def test_a_kubeconfig(tmp_path: Path) -> None:
@@ -122,5 +122,5 @@ def test_a_kubeconfig(tmp_path: Path) -> None:
         "users": [{"name": "u", "user": {"token": "t"}}],
     }
     (tmp_path / "config").write_text(yaml.safe_dump(config))
-    with connect(str(tmp_path / "config")) as client:
-        assert client.config.cluster.server == "http://api.invalid"
+    kube = Kube.connect(str(tmp_path / "config"))
+    assert kube.ask("see", lambda client: client.config.cluster.server) == "http://api.invalid"

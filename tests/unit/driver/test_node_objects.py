@@ -126,3 +126,29 @@ def test_with_the_api_server_away_nobody_is_known_to_be_gone(
     assert node.uids() is None
     assert node.uids() is None
     assert caplog.text.count("they stay") == 1
+
+
+REFRESH = "sscsi.dev/refresh"
+
+
+def test_what_the_pods_say_is_one_small_request(node: ApiNode, server: Server) -> None:
+    """Recording 10: a list of metadata alone; of resourceVersion 0, which the API server's memory answers."""
+    pods = [
+        {"metadata": {"uid": "a", "annotations": {REFRESH: "now", "other": "x"}}},
+        {"metadata": {"uid": "b"}},
+        {"metadata": {"uid": "mirror", "annotations": {"kubernetes.io/config.hash": "static", REFRESH: "2"}}},
+    ]
+    server.answers = [httpx2.Response(200, json={"kind": "PartialObjectMetadataList", "items": pods})]
+    assert node.refresh_words() == {"a": "now", "b": "", "mirror": "2", "static": "2"}
+    (asked,) = server.requests
+    assert dict(asked.url.params) == {"fieldSelector": "spec.nodeName=node1", "resourceVersion": "0"}
+    assert asked.headers["accept"].startswith("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1")
+
+
+def test_pods_that_can_not_be_listed_are_told_once(
+    node: ApiNode, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    denied = {"kind": "Status", "code": 403, "message": 'pods is forbidden: User "x" cannot list'}
+    server.answers = [httpx2.Response(403, json=denied)] * 2
+    assert [node.refresh_words(), node.refresh_words()] == [None, None]
+    assert caplog.text.count('failed to list pods for node node1: pods is forbidden: User "x" cannot list') == 1

@@ -91,7 +91,7 @@ class TestIntervals:
     def test_never_means_never(self, rig: Rig) -> None:
         rig.add(A, interval=None)
         assert rig.after(1e9) == set()
-        assert rig.schedule.force(lambda group: True) == 1
+        assert rig.schedule.force(lambda _, group: True) == 1
         assert rig.after(0) == {A}
 
     def test_a_class_that_changes_its_interval_is_heard_with_the_next_fetch(self, rig: Rig) -> None:
@@ -166,7 +166,7 @@ class TestTokens:
 
     def test_not_even_by_force(self, rig: Rig) -> None:
         rig.add(A, tokens=30)
-        rig.schedule.force(lambda group: True)
+        rig.schedule.force(lambda _, group: True)
         assert rig.after(0) == set()
 
 
@@ -220,7 +220,7 @@ class TestBackoff:
 
     def test_a_backend_may_ask_for_patience_but_not_for_ever(self, rig: Rig) -> None:
         rig.add(A, interval=None)
-        rig.schedule.force(lambda group: True)
+        rig.schedule.force(lambda _, group: True)
         rig.after(0)
         rig.failed(Ended.BACKEND_TROUBLE, A, retry_after=90.0)
         assert rig.after(89) == set()
@@ -247,13 +247,13 @@ class TestBackoff:
         rig.add(B, group=JOBS)
         rig.after(INTERVAL)
         rig.failed(Ended.PROVIDER_TROUBLE, A, B)
-        assert rig.schedule.force(lambda group: group.account == "web") == 1
+        assert rig.schedule.force(lambda _, group: group.account == "web") == 1
         assert rig.after(0) == {A}
 
     def test_force_in_the_middle_of_a_fetch_means_another_one(self, rig: Rig) -> None:
         rig.add(A)
         assert rig.after(INTERVAL) == {A}
-        rig.schedule.force(lambda group: True)
+        rig.schedule.force(lambda _, group: True)
         assert rig.after(0) == set()
         rig.filled(A)
         assert rig.after(0) == {A}
@@ -310,7 +310,7 @@ class ScheduleMachine(RuleBasedStateMachine):
 
     @rule(group=groups)
     def force(self, group: Group) -> None:
-        self.rig.schedule.force(lambda one: one == group)
+        self.rig.schedule.force(lambda _, one: one == group)
 
     @invariant()
     def all_are_accounted_for(self) -> None:
