@@ -1,18 +1,20 @@
 """From a Provider to a daemon: what stands between a cloud's `__main__` and the socket."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from sscsi_shared.allowed_auth import FLAG, allowed_auth
 from sscsi_shared.cluster import Cluster, NoCluster
 from sscsi_shared.cluster_api import ApiServerCluster
 from sscsi_shared.cluster_folder import FolderCluster
 from sscsi_shared.daemon import metrics
-from sscsi_shared.daemon.flags import Flag, Values, parse, whole_number
+from sscsi_shared.daemon.flags import Flag, Values, boolean, parse, whole_number
 from sscsi_shared.daemon.options import COMMON, VERSION, DaemonOptions
 from sscsi_shared.daemon.serving import Service, serve
+from sscsi_shared.daemon.socket import prepare_folder
 from sscsi_shared.economy.asking import Economy
 from sscsi_shared.economy.options import ECONOMY_FLAGS, EconomyOptions
 from sscsi_shared.pipeline import Pipeline
@@ -26,6 +28,12 @@ SERVICE_NAME: Final = provider_pb2.DESCRIPTOR.services_by_name["CSIDriverProvide
 
 PROVIDER_VOLUME: Final = Flag(
     "provider-volume", "/var/run/secrets-store-csi-providers", "Folder of the providers' sockets.", str
+)
+PREPARE: Final = Flag(
+    "prepare-folder",
+    False,
+    "Make that folder, root's for the group 65532, and end: for an init container that runs as root.",
+    boolean,
 )
 OBJECTS: Final = Flag("objects", "", "Read service accounts, pods and nodes from this folder of YAML.", str)
 KUBE_API_URL: Final = Flag("kube-api-url", "", "API server; by default the one of the cluster we run in.", str)
@@ -43,6 +51,7 @@ ALLOWED_AUTH: Final[Flag[frozenset[str]]] = Flag(
 
 PROVIDER_FLAGS: Final[tuple[Flag[Any], ...]] = (
     PROVIDER_VOLUME,
+    PREPARE,
     OBJECTS,
     KUBE_API_URL,
     KUBE_TOKEN_FILE,
@@ -85,12 +94,14 @@ def parse_options(
 ) -> tuple[Values, ProviderOptions]:
     """Read a provider's command line: its own flags and those that every provider has.
 
-    Prints the version and ends the process where `-version` asks for it.
+    Prints the version, or makes the folder of sockets, and ends the process where a flag asks for it.
     """
     values = parse(program, summary, [*flags, *PROVIDER_FLAGS], arguments, environ)
     if values[VERSION]:
         print(version)  # noqa: T201
         raise SystemExit(0)
+    if values[PREPARE]:
+        _prepare(program, Path(values[PROVIDER_VOLUME]))
     options = ProviderOptions(
         Path(values[PROVIDER_VOLUME]),
         DaemonOptions.of(values),
@@ -153,6 +164,14 @@ def serve_provider(
         ),
         options.daemon,
     )
+
+
+def _prepare(program: str, folder: Path) -> NoReturn:
+    try:
+        prepare_folder(folder)
+    except OSError as error:
+        sys.exit(f"{program}: the folder of providers {folder} can't be made: {error.strerror}")
+    raise SystemExit(0)
 
 
 def _cluster(values: Values, environ: Mapping[str, str]) -> Cluster:
