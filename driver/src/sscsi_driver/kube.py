@@ -32,6 +32,7 @@ _MAX_TEXT_BYTES: Final = 512
 _MAX_NAMED: Final = 5
 _QUOTED: Final = frozenset({401, 403, 404, 409})
 """These name who, what and which right, never content (recordings 02, 03, 07)."""
+_FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
 _INVALID: Final = 422
@@ -52,6 +53,10 @@ class KubeError(PublishError):
         self.said = said
 
 
+class Forbidden(KubeError):
+    """403: a right is missing."""
+
+
 class Absent(KubeError):
     """404."""
 
@@ -68,7 +73,12 @@ class Silent(KubeError):
     """No answer, or one that says that the API server is in trouble: it may pass by itself."""
 
 
-_KINDS: Final[dict[int, type[KubeError]]] = {_NOT_FOUND: Absent, _CONFLICT: Conflict, _INVALID: Invalid}
+_KINDS: Final[dict[int, type[KubeError]]] = {
+    _FORBIDDEN: Forbidden,
+    _NOT_FOUND: Absent,
+    _CONFLICT: Conflict,
+    _INVALID: Invalid,
+}
 
 
 class Kube:
@@ -121,7 +131,7 @@ class Kube:
             question: sends requests, and returns what came.
 
         Raises:
-            KubeError: Absent, Conflict, Invalid, Silent, or plainly refused.
+            KubeError: Forbidden, Absent, Conflict, Invalid, Silent, or plainly refused.
         """
         deadline = Deadline.after(ASK_SECONDS, self._clock)
         while True:

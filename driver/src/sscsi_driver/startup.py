@@ -32,8 +32,8 @@ class NodeObjects(Protocol):
             PublishError: it can't be read.
         """
 
-    def taints(self) -> list[dict[str, Any]]:
-        """The Node's taints.
+    def taints(self) -> list[dict[str, Any]] | None:
+        """The Node's taints; None where we have no right to see them: the role for it is optional.
 
         Raises:
             PublishError: it can't be read.
@@ -121,6 +121,9 @@ class StartUp:
 
     def _untaint(self, node: NodeObjects) -> str:
         taints = node.taints()
+        if taints is None:
+            log.info("this driver may not read nodes, and takes no startup taint off")
+            return ""
         patch = removal(taints, self._taint)
         if not patch:
             return ""

@@ -11,7 +11,7 @@ from lightkube.generic_resource import create_namespaced_resource
 
 from hand import Hand
 from kube_rig import kube_at, refused
-from sscsi_driver.kube import Absent, Conflict, Invalid, Kube, KubeError, Silent
+from sscsi_driver.kube import Absent, Conflict, Forbidden, Invalid, Kube, KubeError, Silent
 
 THING = create_namespaced_resource("example.com", "v1", "Thing", "things")
 SECRET = "cGFzc3dvcmQ="
@@ -48,9 +48,9 @@ def failure(*answers: httpx2.Response | Exception) -> KubeError:
     [
         (refused(404, 'pods "web-0" not found'), Absent, 'pods "web-0" not found'),
         (refused(409, 'pods "web-0" already exists'), Conflict, 'pods "web-0" already exists'),
-        (refused(403, 'pods is forbidden: User "x" cannot get'), KubeError, 'pods is forbidden: User "x" cannot get'),
+        (refused(403, 'pods is forbidden: User "x" cannot get'), Forbidden, 'pods is forbidden: User "x" cannot get'),
         (refused(401, "Unauthorized"), KubeError, "Unauthorized"),
-        (refused(403, "x" * 5000), KubeError, "x" * 509 + "…"),
+        (refused(403, "x" * 5000), Forbidden, "x" * 509 + "…"),
         (refused(422, SECRET, "Invalid"), Invalid, "the API server answered 422 Invalid"),
         (
             refused(422, f'data[key]: Invalid value: "{SECRET}"', "Invalid", ("data[key]", "data[key]", "type")),

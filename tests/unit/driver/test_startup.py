@@ -25,11 +25,14 @@ class MemoryNode:
         self.drivers: set[str] = {DRIVER}
         self.meanwhile: list[dict[str, Any]] = []
         self.away = False
+        self.forbidden = False
 
     def registered(self) -> frozenset[str]:
         return frozenset(self.drivers)
 
-    def taints(self) -> list[dict[str, Any]]:
+    def taints(self) -> list[dict[str, Any]] | None:
+        if self.forbidden:
+            return None
         if self.away:
             raise PublishError("the API server is away", code=grpc.StatusCode.UNAVAILABLE, error_type="x")
         return copy.deepcopy(self.now)
@@ -132,3 +135,10 @@ def test_what_is_missing_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
 def test_without_a_taint_there_is_nothing_to_patch() -> None:
     assert start_up(MemoryNode(OTHER), AnsweringProviders()).look()
     assert start_up(None, AnsweringProviders()).look()
+
+
+def test_without_the_right_to_see_nodes_there_is_nothing_to_do() -> None:
+    node = MemoryNode(OURS)
+    node.forbidden = True
+    assert start_up(node, AnsweringProviders()).look()
+    assert node.now == [OURS]
