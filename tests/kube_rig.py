@@ -1,6 +1,8 @@
 """An API server for unit tests: the driver's own client, in front of a function."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx2
 from lightkube import Client, KubeConfig
@@ -30,3 +32,19 @@ def refused(code: int, message: str, reason: str = "", fields: tuple[str, ...] =
     details = {"causes": [{"reason": "FieldValueInvalid", "message": message, "field": field} for field in fields]}
     body = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": code}
     return httpx2.Response(code, json=body | {"message": message, "reason": reason, "details": details})
+
+
+def kubeconfig(folder: Path, url: str, token: str) -> Path:
+    """A kubeconfig file for an API server on this machine."""
+    path = folder / "kubeconfig"
+    path.touch(mode=0o600)
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": url}}],
+        "users": [{"name": "u", "user": {"token": token}}],
+    }
+    path.write_text(json.dumps(config), encoding="utf-8")
+    return path

@@ -19,6 +19,7 @@ import yaml
 from werkzeug.wrappers import Request, Response
 
 from sscsi_emulators.faults import Faults
+from sscsi_emulators.kubernetes_lists import selected
 from sscsi_emulators.kubernetes_objects import RESOURCES, Objects, Resource, Status, failure
 from sscsi_emulators.kubernetes_tokens import Accounts
 from sscsi_emulators.signing import TokenSigner
@@ -36,6 +37,8 @@ class KubernetesEmulator:
         url: where it listens.
         admin_token: a bearer token with all rights.
         calls: how often each verb and resource was asked for: `get serviceaccounts` -> n.
+        asked: who asked for what: (user, `get serviceaccounts`).
+        denied: the same, of what was refused for a right that is missing.
         faults: answers in place of ours; their operation is such a pair.
         latency_seconds: how long each answer is held back.
 
@@ -47,6 +50,8 @@ class KubernetesEmulator:
         self.url = ""
         self.admin_token = secrets.token_urlsafe(24)
         self.calls: Counter[str] = Counter()
+        self.asked: set[tuple[str, str]] = set()
+        self.denied: set[tuple[str, str]] = set()
         self.faults = Faults()
         self.latency_seconds = 0.0
         self._signer = TokenSigner(now)
@@ -125,6 +130,7 @@ class KubernetesEmulator:
                 return self._plain_path(request, user)
             with self._lock:
                 self.calls[target.label] += 1
+                self.asked.add((user, target.label))
             self._stopped.wait(self.latency_seconds)
             if fault := self.faults.take(target.label):
                 headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after is not None else {}
@@ -152,6 +158,8 @@ class KubernetesEmulator:
     def _authorize(self, user: str, target: "_Target") -> None:
         if user == ADMIN or (user, target.verb, target.right) in self._grants:
             return
+        with self._lock:
+            self.denied.add((user, target.label))
         where = f'in the namespace "{target.namespace}"' if target.namespace else "at the cluster scope"
         named = f' "{target.name}"' if target.name else ""
         details = {"name": target.name} if target.name else {}
@@ -176,14 +184,21 @@ class KubernetesEmulator:
                 return 201, self._accounts.review(request.get_data())
             return 201, self._accounts.request_token(namespace, name, request.get_data())
         if request.method == "GET":
-            return 200, self._objects.require(resource, namespace, name) if name else self._objects.list(
-                resource, namespace
-            )
+            return 200, self._objects.require(resource, namespace, name) if name else self._list(request, target)
         if request.method == "POST":
             return 201, self._objects.create(resource, namespace, _object(request))
+        if request.method == "PATCH" and name:
+            return 200, self._objects.patch(resource, namespace, name, request.mimetype, request.get_json())
         if request.method == "DELETE" and name:
             return 200, self._objects.delete(resource, namespace, name)
         raise failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+
+    def _list(self, request: Request, target: "_Target") -> dict[str, Any]:
+        found = self._objects.list(target.resource, target.namespace)
+        try:
+            return selected(found, request.args.get("fieldSelector", ""), request.headers.get("Accept", ""))
+        except ValueError as error:
+            raise failure(400, "BadRequest", str(error)) from error
 
     def _plain_path(self, request: Request, user: str) -> Response:
         if request.path in _OPEN_PATHS:

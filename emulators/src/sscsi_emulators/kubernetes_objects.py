@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from sscsi_emulators.kubernetes_patches import JSON, MERGE, PatchFailed, merged, patched
+
 _GROUP: Final = "secrets-store.csi.x-k8s.io"
 
 
@@ -43,6 +45,7 @@ class Resource:
 RESOURCES: Final[Mapping[tuple[str, str], Resource]] = {
     (resource.group, resource.plural): resource
     for resource in (
+        Resource("", ("v1",), "events", "Event"),
         Resource("", ("v1",), "namespaces", "Namespace", namespaced=False),
         Resource("", ("v1",), "nodes", "Node", namespaced=False),
         Resource("", ("v1",), "pods", "Pod"),
@@ -51,6 +54,7 @@ RESOURCES: Final[Mapping[tuple[str, str], Resource]] = {
         Resource(_GROUP, ("v1", "v1alpha1"), "secretproviderclasses", "SecretProviderClass"),
         Resource(_GROUP, ("v1", "v1alpha1"), "secretproviderclasspodstatuses", "SecretProviderClassPodStatus"),
         Resource("storage.k8s.io", ("v1",), "csidrivers", "CSIDriver", namespaced=False),
+        Resource("storage.k8s.io", ("v1",), "csinodes", "CSINode", namespaced=False),
         Resource("authentication.k8s.io", ("v1",), "tokenreviews", "TokenReview", namespaced=False),
     )
 }
@@ -166,6 +170,34 @@ class Objects:
             "items": items,
         }
 
+    def patch(self, resource: Resource, namespace: str, name: str, kind: str, patch: Any) -> dict[str, Any]:
+        """Change an object; a patch that changes nothing leaves its resourceVersion alone.
+
+        Args:
+            resource: of what.
+            namespace: where.
+            name: of the object.
+            kind: the patch's content type.
+            patch: its body.
+
+        Raises:
+            Status: 404, 415 for another kind of patch, 422 if a test fails or a path is not there.
+        """
+        old = self.require(resource, namespace, name)
+        try:
+            if kind == MERGE:
+                new = merged(old, patch)
+            elif kind == JSON:
+                new = patched(old, patch)
+            else:
+                raise failure(415, "UnsupportedMediaType", f"the body of the request was in an unknown format: {kind}")
+        except PatchFailed as error:
+            text = "the server rejected our request due to an error in our request"
+            raise failure(422, "Invalid", text, {}) from error
+        if new == old:
+            return old
+        return self._store(resource, namespace, new, old["metadata"]["uid"], old["metadata"]["creationTimestamp"])
+
     def delete(self, resource: Resource, namespace: str, name: str) -> dict[str, Any]:
         """Remove an object; what it was.
 
@@ -177,7 +209,9 @@ class Objects:
             self._objects.pop((resource, namespace, name), None)
         return found
 
-    def _store(self, resource: Resource, namespace: str, body: Mapping[str, Any], uid: str) -> dict[str, Any]:
+    def _store(
+        self, resource: Resource, namespace: str, body: Mapping[str, Any], uid: str, created: str = ""
+    ) -> dict[str, Any]:
         stored = copy.deepcopy(dict(body))
         with self._lock:
             self._version += 1
@@ -190,7 +224,7 @@ class Objects:
                 **metadata,
                 "uid": uid or str(uuid.uuid4()),
                 "resourceVersion": str(self._version),
-                "creationTimestamp": rfc3339(self._now()),
+                "creationTimestamp": created or rfc3339(self._now()),
             }
             stored = {"kind": body["kind"], "apiVersion": body["apiVersion"], **stored}
             self._objects[(resource, namespace, name)] = stored
