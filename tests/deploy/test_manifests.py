@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from cluster_stage import rights
+from sscsi.clouds import AwsCloud, Cloud, GcpCloud, VaultCloud
 from sscsi_driver.attributes import refusal
 from sscsi_driver.classes import driver_of
 from sscsi_driver.options import DriverOptions, read_options
@@ -221,6 +223,14 @@ class TestProvider:
         assert first["args"] == [f"--provider-volume={FOLDER}", "--prepare-folder"]
         assert first["securityContext"]["runAsUser"] == 0
         assert first["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["CHOWN", "FOWNER"]}
+
+
+@pytest.mark.parametrize(
+    ("cloud", "more"), [(AwsCloud, {("get", "pods"), ("get", "nodes")}), (GcpCloud, set()), (VaultCloud, set())]
+)
+def test_its_rights_are_what_it_asks_for(cloud: type[Cloud], more: set[tuple[str, str]]) -> None:
+    """The demo and the tests run providers with `cloud.rights`; AWS reads the node's region where no flag says it."""
+    assert rights(f"providers/{cloud.name}.yaml") == set(cloud.rights) | more
 
 
 def test_each_provider_is_a_user_of_its_own() -> None:
