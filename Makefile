@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PACKAGES := shared $(addprefix providers/,aws gcp vault azure) driver cli emulators
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench proto format lock clean
+.PHONY: help demo test e2e check bench proto format lock clean
 
 help:  ## Print these commands
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ demo: $(VENV)/demo.stamp  ## Secrets become files on a tmpfs, rotate and vanish;
 
 test: $(VENV)/dev.stamp  ## Every test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+e2e: $(VENV)/dev.stamp  ## Pods, classes and Secrets in the cluster of KUBECONFIG (docs/e2e.md)
+	$(BIN)/python -m pytest -m cluster tests/e2e/cluster $(PYTEST_ARGS)
 
 check: $(VENV)/dev.stamp  ## ruff, mypy, import-linter, generated stubs up to date
 	$(BIN)/ruff check .

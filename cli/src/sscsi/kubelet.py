@@ -39,6 +39,7 @@ class PodVolume:
         tokens: by audience.
         attributes: other volumeAttributes.
         target_path: where to mount instead of the place that kubelet would choose.
+        group: the pod's fsGroup; None = it has none.
     """
 
     namespace: str
@@ -50,6 +51,7 @@ class PodVolume:
     tokens: Mapping[str, SecretText] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
     target_path: Path | None = None
+    group: int | None = None
 
     @property
     def pod_uid(self) -> str:
@@ -128,7 +130,9 @@ class Kubelet:
         target = volume.target(self._root)
         made = _make_folders(target.parent)
         capability = csi_pb2.VolumeCapability(
-            mount=csi_pb2.VolumeCapability.MountVolume(),
+            mount=csi_pb2.VolumeCapability.MountVolume(
+                volume_mount_group="" if volume.group is None else str(volume.group)
+            ),
             access_mode=csi_pb2.VolumeCapability.AccessMode(
                 mode=csi_pb2.VolumeCapability.AccessMode.Mode.SINGLE_NODE_WRITER
             ),

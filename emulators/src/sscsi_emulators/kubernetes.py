@@ -39,6 +39,7 @@ class KubernetesEmulator:
         calls: how often each verb and resource was asked for: `get serviceaccounts` -> n.
         asked: who asked for what: (user, `get serviceaccounts`).
         denied: the same, of what was refused for a right that is missing.
+        logs: what containers have written, by namespace and pod, for who runs them.
         faults: answers in place of ours; their operation is such a pair.
         latency_seconds: how long each answer is held back.
 
@@ -52,6 +53,7 @@ class KubernetesEmulator:
         self.calls: Counter[str] = Counter()
         self.asked: set[tuple[str, str]] = set()
         self.denied: set[tuple[str, str]] = set()
+        self.logs: dict[tuple[str, str], Callable[[], bytes]] = {}
         self.faults = Faults()
         self.latency_seconds = 0.0
         self._signer = TokenSigner(now)
@@ -136,6 +138,10 @@ class KubernetesEmulator:
                 headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after is not None else {}
                 return Response(fault.message, fault.status, headers, mimetype="text/plain")
             self._authorize(user, target)
+            if target.label == "get pods/log":
+                self._objects.require(target.resource, target.namespace, target.name)
+                written = self.logs.get((target.namespace, target.name), bytes)
+                return Response(written(), 200, mimetype="text/plain")
             status, body = self._act(request, target)
             return _json(body, status)
         except Status as error:
