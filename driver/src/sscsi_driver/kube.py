@@ -28,6 +28,8 @@ TIMEOUT_SECONDS: Final = 10.0
 ASK_SECONDS: Final = 20.0
 """For a question with all its tries."""
 _FIRST_PAUSE_SECONDS: Final = 1.0
+_MAX_PAUSE_SECONDS: Final = 60.0
+"""Whatever stands between us and the API server may ask for more; nobody could mount meanwhile."""
 _MAX_TEXT_BYTES: Final = 512
 _MAX_NAMED: Final = 5
 _QUOTED: Final = frozenset({401, 403, 404, 409})
@@ -188,7 +190,8 @@ def _retry_after(response: httpx2.Response) -> float | None:
     text = response.headers.get("Retry-After", "")
     if response.status_code != _TOO_MANY and not (response.status_code >= 500 and text):
         return None
-    return max(float(text), _FIRST_PAUSE_SECONDS) if text.isascii() and text.isdecimal() else _FIRST_PAUSE_SECONDS
+    wish = float(text) if text.isascii() and text.isdecimal() else 0.0
+    return min(max(wish, _FIRST_PAUSE_SECONDS), _MAX_PAUSE_SECONDS)
 
 
 def _refusal(doing: str, error: httpx2.HTTPStatusError) -> KubeError:

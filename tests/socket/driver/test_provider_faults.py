@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 import scripted_provider
-from driver_rig import INTERVAL, PREFIX, Driver, failure, gone, mounts, needs_mount, status_files
+from driver_rig import INTERVAL, PREFIX, Driver, failure, gone, mounts, needs_mount
 from scripted_provider import Answer, ScriptedProvider, always, refuse, volume
 from sscsi_shared.v1alpha1 import provider_pb2 as pb
 
@@ -126,18 +126,6 @@ class TestProviderFails:
     def test_too_large_an_answer_names_the_flag(self, driver: Driver, provider: ScriptedProvider, target: Path) -> None:
         provider.answer = always(volume(("big", b"x" * (5 << 20))))
         assert "--max-call-recv-msg-size" in failure(lambda: driver.publish(target))[1]
-
-    def test_a_repeated_id_counts_once(
-        self, driver: Driver, provider: ScriptedProvider, home: Path, target: Path
-    ) -> None:
-        answer = volume(("a", b"x"))
-        answer.object_version.add(id="a", version="2")
-        provider.answer = always(answer)
-
-        driver.publish(target)
-
-        (status,) = status_files(home).values()
-        assert status["status"]["objects"] == [{"id": "a", "version": "2"}]
 
     def test_no_such_provider(self, driver: Driver, provider: ScriptedProvider, home: Path, target: Path) -> None:
         driver.classes.provider = "tset"

@@ -39,6 +39,22 @@ class TestRotation:
         assert json.loads(json.loads(provider.requests[1].attributes)[TOKENS])["a"]["token"] == "new"
         assert rotating.refresher.due() == ()
 
+    def test_a_fetch_uses_what_kubelet_read_last_of_the_referenced_secret(
+        self, rotating: Driver, provider: ScriptedProvider, target: Path
+    ) -> None:
+        """nodePublishSecretRef, and tokens where the CSIDriver object says that they come beside it."""
+        rotating.classes.driver = DriverObject(token_requests=True, tokens_in_secrets=True, pod_info=True)
+        for word in ("old", "new"):
+            rotating.publish(target, secrets={"password": word, TOKENS: f'{{"a":{{"token":"{word}"}}}}'})
+        rotating.now += INTERVAL
+        assert rotating.rotate() == 1
+        assert [json.loads(request.secrets) for request in provider.requests] == [
+            {"password": "old"},
+            {"password": "new"},
+        ]
+        sent = [json.loads(json.loads(request.attributes)[TOKENS]) for request in provider.requests]
+        assert [one["a"]["token"] for one in sent] == ["old", "new"]
+
     def test_new_content_is_swapped_in(
         self, rotating: Driver, provider: ScriptedProvider, home: Path, target: Path
     ) -> None:

@@ -199,6 +199,19 @@ def test_a_pod_that_moved_to_another_node(server: Server, kube: Kube) -> None:
     assert [owner["uid"] for owner in found["metadata"]["ownerReferences"]] == ["uid-1"]
 
 
+@pytest.mark.parametrize("labels", [None, {}, {"team": "a"}])
+def test_what_others_wrote_into_a_status_stays(server: Server, kube: Kube, labels: dict[str, str] | None) -> None:
+    """reference/driver.md, section 22: a PUT that wipes what is foreign, and panics where there are no labels."""
+    there = status("1")
+    there["metadata"] |= {"labels": labels, "annotations": {"x": "y"}, "finalizers": ["f"]}
+    server.objects[f"{STATUSES}/web-0-shop-db"] = there
+    assert ApiStatuses(kube).write(status("2"))
+    found = server.objects[f"{STATUSES}/web-0-shop-db"]
+    assert found["metadata"]["labels"] == {**(labels or {}), **status()["metadata"]["labels"]}
+    assert (found["metadata"]["annotations"], found["metadata"]["finalizers"]) == ({"x": "y"}, ["f"])
+    assert found["status"] == status("2")["status"]
+
+
 def test_an_unpublished_volumes_status_is_left_to_the_garbage_collector(server: Server, kube: Kube) -> None:
     statuses = ApiStatuses(kube)
     statuses.write(status())

@@ -87,9 +87,10 @@ def test_a_busy_server_is_asked_again_when_it_says() -> None:
     assert (server.asked, hand.at) == (4, 1000 + 3 + 1 + 2)
 
 
-def test_a_server_that_stays_busy_is_left_alone_by_everybody() -> None:
+@pytest.mark.parametrize("seconds", ["60", "86400", "9" * 400])
+def test_a_server_that_stays_busy_is_left_alone_by_everybody(seconds: str) -> None:
     hand = Hand()
-    server = Server(httpx2.Response(429, headers={"Retry-After": "60"}, text=TOO_MANY))
+    server = Server(httpx2.Response(429, headers={"Retry-After": seconds}, text=TOO_MANY))
     kube = kube_at(server, hand)
     for _ in range(5):
         with pytest.raises(Silent, match="asks to be left alone"):
