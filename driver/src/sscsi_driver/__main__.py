@@ -80,7 +80,13 @@ def main() -> None:
         csi_pb2_grpc.add_NodeServicer_to_server(node, server)  # type: ignore[no-untyped-call]
         control.add_to_server(refresher.force, server)
 
-    annotations = Annotations(filler=filler, pods=own_node or NobodySays(), volumes=volumes, force=refresher.force)
+    annotations = Annotations(
+        filler=filler,
+        pods=own_node or NobodySays(),
+        volumes=volumes,
+        force=refresher.force,
+        interval=options.annotation_interval,
+    )
     recovery = Recovery(volumes=volumes, publisher=publisher, pods=own_node or NobodyKnows(), driver_name=name)
     start_up = StartUp(
         providers=providers,

@@ -18,7 +18,7 @@ from sscsi_driver.schedule import Group
 
 log = logging.getLogger(__name__)
 
-_LOOK_SECONDS: Final = 60.0
+LOOK_SECONDS: Final = 60.0
 
 
 class PodWords(Protocol):
@@ -44,6 +44,7 @@ class Annotations:
         pods: what the pods say.
         volumes: what is remembered of volumes.
         force: lets those be fetched now that are wanted; how many.
+        interval: seconds between two looks; 0 = never.
         jitter: from 0 to 1: when the first look comes, so that nodes that start together don't ask together.
     """
 
@@ -54,17 +55,20 @@ class Annotations:
         pods: PodWords,
         volumes: NodeVolumes,
         force: Callable[[Callable[[Path, Group], bool]], int],
+        interval: float = LOOK_SECONDS,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._filler = filler
         self._pods = pods
         self._volumes = volumes
         self._force = force
+        self._interval = interval
         self._jitter = jitter
 
     def start(self, stopping: threading.Event) -> None:
-        """Look every minute, in a thread of its own: a silent API server holds up no rotation."""
-        threading.Thread(target=self._run, args=(stopping,), name="annotations", daemon=True).start()
+        """Look again and again, in a thread of its own: a silent API server holds up no rotation."""
+        if self._interval > 0:
+            threading.Thread(target=self._run, args=(stopping,), name="annotations", daemon=True).start()
 
     def look(self) -> None:
         """One look; a node without volumes asks nobody."""
@@ -74,9 +78,9 @@ class Annotations:
             self._look_at_pods(memories)
 
     def _run(self, stopping: threading.Event) -> None:
-        pause = _LOOK_SECONDS * (1 + self._jitter())
+        pause = self._interval * (1 + self._jitter())
         while not stopping.wait(pause):
-            pause = _LOOK_SECONDS
+            pause = self._interval
             try:
                 self.look()
             except Exception:

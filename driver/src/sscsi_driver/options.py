@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from sscsi_driver.annotations import LOOK_SECONDS
 from sscsi_driver.attributes import OverlayRule
 from sscsi_driver.filling import PublishSettings
 from sscsi_driver.startup import TAINT_SUFFIX
@@ -91,6 +92,12 @@ OBJECTS: Final = Flag("objects", "", "Read SecretProviderClasses and the CSIDriv
 STATUS_DIR: Final = Flag("status-dir", "", "Write SecretProviderClassPodStatuses to this folder of YAML.", str)
 ROTATION: Final = Flag("enable-secret-rotation", False, "Ask again for the content of filled volumes.", boolean)
 ROTATION_INTERVAL: Final = Flag("rotation-poll-interval", 120.0, "How often, as a duration such as 2m.", duration)
+ANNOTATION_INTERVAL: Final = Flag(
+    "annotation-poll-interval",
+    LOOK_SECONDS,
+    "How often the annotation sscsi.dev/refresh of classes in use and of this node's pods is looked at; 0 = never.",
+    duration,
+)
 
 KUBECONFIG: Final = Flag(
     "kubeconfig",
@@ -130,6 +137,7 @@ FLAGS: Final[tuple[Flag[Any], ...]] = (
     STATUS_DIR,
     ROTATION,
     ROTATION_INTERVAL,
+    ANNOTATION_INTERVAL,
     KUBECONFIG,
     REQUIRED_PROVIDERS,
     STARTUP_TAINT,
@@ -153,6 +161,7 @@ class DriverOptions:
         kubeconfig: a file; empty = in-cluster.
         required_providers: who must answer before the startup taint goes.
         startup_taint: its key.
+        annotation_interval: seconds between two looks at annotations; 0 = never.
         publish: what concerns each volume.
         daemon: what every daemon has.
     """
@@ -166,6 +175,7 @@ class DriverOptions:
     kubeconfig: str
     required_providers: tuple[str, ...]
     startup_taint: str
+    annotation_interval: float
     publish: PublishSettings
     daemon: DaemonOptions
 
@@ -193,6 +203,7 @@ def read_options(arguments: Sequence[str], environ: Mapping[str, str], version: 
         kubeconfig=values[KUBECONFIG],
         required_providers=tuple(_names(values[REQUIRED_PROVIDERS])),
         startup_taint=values[STARTUP_TAINT] or f"{values[DRIVER_NAME]}/{TAINT_SUFFIX}",
+        annotation_interval=values[ANNOTATION_INTERVAL],
         publish=PublishSettings(
             driver_name=values[DRIVER_NAME],
             node=values[NODE_ID],

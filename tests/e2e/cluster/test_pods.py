@@ -118,7 +118,6 @@ class TestRotation:
     def test_new_content_comes_at_once_if_the_pod_asks(self, world: World) -> None:
         if not world.settings.ours:
             pytest.skip("the existing driver can't be asked")
-        world.needs("patience for two minutes")
         parameters = {**world.settings.parameters, "rotationPollInterval": "never"}
         world.a_class("e2e-asks", parameters=parameters)
         pod = world.a_pod("e2e-asks", "e2e-asks")

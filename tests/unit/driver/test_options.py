@@ -24,6 +24,7 @@ def test_the_defaults() -> None:
     assert options.daemon.metrics_address == ":8095"
     assert options.startup_taint == "secrets-store.csi.k8s.io/agent-not-ready"
     assert options.required_providers == ()
+    assert options.annotation_interval == 60.0
 
 
 def test_start_up() -> None:
