@@ -86,14 +86,14 @@ class Output:
 class Spread:
     """As many files as a read turns out to hold: one for each of its items, or for each key of their JSON.
 
-    The object version's id is the file's path.
-
     Attributes:
         naming: from an item's name or a key to a path.
         mode: permission bits.
-        split: from an item's content to named ones; None = each item is one, under its own name.
+        split: from an item's content to named ones, whose names follow the item's own; None = each item is one, under
+            its own name.
         transform: before that.
         stamp: as of an Output.
+        id: the object version's id, with `/` and the item's name where it has one; empty = the file's path.
     """
 
     naming: Naming
@@ -101,6 +101,7 @@ class Spread:
     split: Split | None = None
     transform: Transform = WHOLE
     stamp: Stamp | None = None
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,9 @@ def _many(spread: Spread, read: Read) -> list[tuple[SecretFile, ObjectVersion]]:
     made = []
     for item in read.items:
         contents = spread.transform.apply(item.contents.reveal())
-        parts = {item.name: contents} if spread.split is None else spread.split.apply(contents)
+        split = {"": contents} if spread.split is None else spread.split.apply(contents)
+        parts = {item.name + name: part for name, part in split.items()}
+        version_id = f"{spread.id}/{item.name}" if spread.id and item.name else spread.id
         for name, part in parts.items():
             path = spread.naming.path(name)
             try:
@@ -120,7 +122,7 @@ def _many(spread: Spread, read: Read) -> list[tuple[SecretFile, ObjectVersion]]:
             except InvalidParameters as error:
                 raise ObjectUnusable(f"{_shown(name)} can't name a file: {error.message}") from error
             version = item.version if spread.stamp is None else spread.stamp.version(part)
-            made.append((SecretFile(path, spread.mode, SecretBytes(part)), ObjectVersion(path, version)))
+            made.append((SecretFile(path, spread.mode, SecretBytes(part)), ObjectVersion(version_id or path, version)))
     return made
 
 

@@ -30,6 +30,8 @@ _PATTERNS: Final = (
 )
 _QUIET: Final = ("botocore", "boto3", "urllib3", "s3transfer", "grpc", "asyncio")
 """They print requests and answers at debug."""
+_SILENT: Final = ("azure", "msal")
+"""They log every request, and refusals with ids that differ each time; what a refusal says is in our own errors."""
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
@@ -107,4 +109,6 @@ def configure(level: str, form: str, stream: TextIO | None = None) -> logging.Ha
     logging.raiseExceptions = False  # a failing handler prints the record's arguments
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(root.level, logging.INFO))
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     return handler

@@ -95,17 +95,20 @@ class MetricsServer:
     Args:
         where: host and port; port 0 takes a free one.
         ready: asked at each /readyz.
+        ready_path: another name of /readyz; empty = none.
     """
 
-    def __init__(self, where: tuple[str, int], ready: Callable[[], bool]) -> None:
+    def __init__(self, where: tuple[str, int], ready: Callable[[], bool], ready_path: str = "") -> None:
+        ready_paths = (*READY_PATHS, *([ready_path] if ready_path else []))
+
         class Page(BaseHTTPRequestHandler):
             def do_GET(self) -> None:  # http.server's name
                 if self.path.partition("?")[0] == "/metrics":
                     self._answer(200, generate_latest(REGISTRY), CONTENT_TYPE_LATEST)
+                elif self.path in ready_paths:
+                    self._answer(*((200, b"ok\n") if ready() else (503, b"not serving\n")))
                 elif self.path in LIVE_PATHS:
                     self._answer(200, b"ok\n")
-                elif self.path in READY_PATHS:
-                    self._answer(*((200, b"ok\n") if ready() else (503, b"not serving\n")))
                 else:
                     self._answer(404, b"not found\n")
 

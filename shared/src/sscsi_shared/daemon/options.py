@@ -37,6 +37,9 @@ class DaemonOptions:
         log_level: debug, info, warn or error.
         log_format: json or text.
         metrics_address: host:port; empty = no metrics.
+        health_address: where the same page is served once more, for manifests with a port of its own for probes;
+            empty = nowhere.
+        health_path: a further path of /readyz.
         ca_bundle: a PEM file; None = the system's authorities.
         reflection: whether gRPC reflection is served.
         drain_seconds: how long calls may go on after SIGTERM.
@@ -46,6 +49,8 @@ class DaemonOptions:
     log_level: str = "info"
     log_format: str = "json"
     metrics_address: str = ""
+    health_address: str = ""
+    health_path: str = ""
     ca_bundle: Path | None = None
     reflection: bool = False
     drain_seconds: float = 20.0

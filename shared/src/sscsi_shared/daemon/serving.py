@@ -184,10 +184,13 @@ def serve(service: Service, options: DaemonOptions, *, after: Callable[[threadin
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     server = SocketServer(service, reflection=options.reflection)
-    page = None
+    pages: list[metrics.MetricsServer] = []
     try:
-        if options.metrics_address:
-            page = metrics.MetricsServer(metrics.address(options.metrics_address), server.ready)
+        pages += (
+            metrics.MetricsServer(metrics.address(address), server.ready, options.health_path)
+            for address in (options.metrics_address, options.health_address)
+            if address
+        )
         server.start(options.takeover_seconds, stop)
     except (OSError, ValueError) as error:
         log.error("%s can't start: %s", service.name, error)  # noqa: TRY400  # the operator's mistake, not ours
@@ -202,7 +205,7 @@ def serve(service: Service, options: DaemonOptions, *, after: Callable[[threadin
     server.stop(options.drain_seconds)
     if service.closing is not None:
         service.closing()
-    if page is not None:
+    for page in pages:
         page.close()
     _end(0)
 

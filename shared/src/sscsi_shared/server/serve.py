@@ -122,6 +122,7 @@ def serve_provider(
     writes_below: Path | None = None,
     aliases: Sequence[str] = (),
     closing: Callable[[], None] | None = None,
+    observe: Callable[[str, float], None] = lambda _reason, _seconds: None,
 ) -> None:
     """Serve a provider on `<folder>/<provider.name>.sock` until SIGTERM; does not return.
 
@@ -133,18 +134,19 @@ def serve_provider(
         writes_below: kubelet's folder, where the provider is to write the files itself; None = the driver does.
         aliases: other values of `spec.provider` that this provider answers to.
         closing: called at the end, after the sessions were closed; None = nothing.
+        observe: told the reason and the seconds of each Mount, beside our own metrics.
     """
     economy: Economy[Any, Any, Any, Any] = Economy(provider, options.economy, count=metrics.economy)
     metrics.economy_holds(lambda: economy.held_bytes, lambda: economy.held_sessions)
     mounter: Mounter = Pipeline(provider, options.cluster, economy, max_bytes=options.max_response_bytes)
     if writes_below is not None:
         mounter = WritingMounter(mounter, writes_below)
-    servicer = ProviderServicer(
-        mounter,
-        runtime_name,
-        version,
-        observe=metrics.observe_mount,
-    )
+
+    def observed(reason: str, seconds: float) -> None:
+        metrics.observe_mount(reason, seconds)
+        observe(reason, seconds)
+
+    servicer = ProviderServicer(mounter, runtime_name, version, observe=observed)
 
     def close() -> None:
         economy.close()
