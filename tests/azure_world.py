@@ -4,15 +4,19 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import NameOID
 
 from azure_stage import CLIENT, account, provider_of, proxied
 from gcp_world import NONE, SigningCluster
 from sscsi_emulators.azure import AzureEmulator
 from sscsi_emulators.azure_logins import EXCHANGE
-from sscsi_emulators.azure_store import TENANT
+from sscsi_emulators.azure_store import TENANT, PrivateKey
 from sscsi_emulators.kubernetes import KubernetesEmulator
 from sscsi_provider_azure.provider import AzureProvider
 from sscsi_shared.deadline import Deadline
@@ -116,6 +120,15 @@ def entry(name: str, kind: str = "secret", **fields: object) -> str:
     lines = [f"objectName: {name}", f"objectType: {kind}"]
     lines += [f"{field}: {value if isinstance(value, str) else json.dumps(value)}" for field, value in fields.items()]
     return "\n".join(lines)
+
+
+def self_signed(key: PrivateKey) -> tuple[x509.Certificate, ...]:
+    """A chain of one."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "web.shop.example")])
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(days=365))
+    return (builder.sign(key, hashes.SHA256()),)
 
 
 @contextmanager

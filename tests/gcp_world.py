@@ -34,6 +34,10 @@ class SigningCluster(OneCluster):
         self.made: list[TokenRequest] = []
         self._kubernetes = kubernetes
 
+    def refuse_token(self, request: TokenRequest, deadline: Deadline) -> SecretText:
+        """As of a cluster that makes none."""
+        return OneCluster.create_token(self, request, deadline)
+
     def create_token(self, request: TokenRequest, deadline: Deadline) -> SecretText:
         self.made.append(request)
         pod = request.pod

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from sscsi_emulators.authority import LOOPBACK, Authority
 from sscsi_emulators.azure_keyvault import KeyVault
@@ -47,6 +47,7 @@ class AzureEmulator:
             (configuration), `imds`, `nmi`, `challenge` (401 of a vault), `GET secret`, `list keys`,
             `list secret versions`, `CONNECT` -> n.
         faults: answers in place of ours; the operation is such a word, or `*`; status 0 cuts the connection.
+        bodies: what is answered, with 200, in place of what we would say to such a request.
         latency_seconds: how long each answer is held back.
         absent_status: what CONNECT to a host that is not there answers; 0 cuts the connection.
 
@@ -59,6 +60,7 @@ class AzureEmulator:
         self.binding_name = binding_name(CLUSTER_ID)
         self.calls: Counter[str] = Counter()
         self.faults = Faults()
+        self.bodies: dict[str, dict[str, Any] | str] = {}
         self.latency_seconds = 0.0
         self.absent_status = 502
         self.store = AzureStore(now)
@@ -156,6 +158,8 @@ class AzureEmulator:
         self._gate.wait(_MAX_HOLD_SECONDS)
         if fault := self.faults.take(word):
             return _faulty(fault, vault is not None)
+        if word in self.bodies:
+            return Answer(200, self.bodies[word])
         if vault:
             return self._vaults.answer(request, vault, word)
         if word == "binding":

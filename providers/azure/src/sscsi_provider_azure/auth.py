@@ -17,7 +17,7 @@ from sscsi_provider_azure.errors import login_error, login_unanswered
 from sscsi_provider_azure.identity import Auth, AzureIdentity, Credentials
 from sscsi_provider_azure.metrics import counted
 from sscsi_provider_azure.parameters import WRAPPED
-from sscsi_provider_azure.wire import Wire
+from sscsi_provider_azure.wire import Bounded, Redirected, Wire
 from sscsi_shared.deadline import Clock, Deadline
 from sscsi_shared.errors import AuthenticationFailed, BackendThrottled, BackendUnavailable, MountError, OutOfTime, clip
 from sscsi_shared.http import HttpClient, HttpFailed
@@ -25,6 +25,8 @@ from sscsi_shared.secret import SecretText
 
 NMI: Final = "http://localhost:2579"
 """The agent of AAD Pod Identity on each node."""
+ADFS: Final = "adfs"
+"""The tenant of AD FS, which has its token endpoint elsewhere than Entra's ClientAssertionCredential looks for it."""
 TRIES: Final = 3
 _FIRST_PAUSE_SECONDS: Final = 0.2
 _NAMES: Final = {
@@ -51,7 +53,7 @@ class Logins:
     def __init__(
         self,
         wire: Wire,
-        binding: "Callable[[Deadline], Any] | None" = None,
+        binding: Callable[[Deadline], Redirected] | None = None,
         *,
         nmi: str = NMI,
         user_agent: str = "",
@@ -102,39 +104,47 @@ class Logins:
         if identity.auth is Auth.POD:
             return self._by_agent(identity, scope, deadline)
         with counted("entra.Token") as outcome:
-            credential = self._credential(identity, credentials, deadline)
+            transport = self._transport(identity, deadline)
+            credential = self._credential(identity, credentials, transport)
             try:
                 token: AccessToken = credential.get_token(scope)
             except AzureError as error:
-                failure = login_error(error, identity, _NAMES[identity.auth])
+                failure = login_error(error, transport.answer, identity, _NAMES[identity.auth])
                 outcome.word = failure.reason
                 raise failure from None
         return token
 
-    def _credential(self, identity: AzureIdentity, credentials: Credentials, deadline: Deadline) -> Any:
+    def _transport(self, identity: AzureIdentity, deadline: Deadline) -> Bounded | Redirected:
+        if identity.auth is Auth.MANAGED:
+            return self._direct.within(deadline)
+        if identity.auth is Auth.BINDING:
+            if self._binding is None:
+                raise AuthenticationFailed(f"{WRAPPED}proxy transport not available: there is no API server to ask.")
+            return self._binding(deadline)
+        transport = self._wire.within(deadline)
+        return Redirected(transport, _of_adfs) if identity.tenant.lower() == ADFS else transport
+
+    def _credential(self, identity: AzureIdentity, credentials: Credentials, transport: Bounded | Redirected) -> Any:
         """The SDK's credential; its parts are imported on use."""
-        options: dict[str, Any] = {"retry_total": 0, "user_agent": self._user_agent, "permit_redirects": False}
+        options: dict[str, Any] = {
+            "transport": transport,
+            "retry_total": 0,
+            "permit_redirects": False,
+            "user_agent": self._user_agent,
+        }
         if identity.auth is Auth.MANAGED:
             from azure.identity import ManagedIdentityCredential
 
-            transport = self._direct.within(deadline)
-            return ManagedIdentityCredential(client_id=identity.client or None, transport=transport, **options)
+            return ManagedIdentityCredential(client_id=identity.client or None, **options)
         options |= {"authority": identity.authority, "disable_instance_discovery": True}
         if identity.auth is Auth.PRINCIPAL:
             from azure.identity import ClientSecretCredential
 
             secret = credentials.secret.reveal() if credentials.secret else ""
-            transport = self._wire.within(deadline)
-            return ClientSecretCredential(identity.tenant, identity.client, secret, transport=transport, **options)
+            return ClientSecretCredential(identity.tenant, identity.client, secret, **options)
         from azure.identity import ClientAssertionCredential
 
         token = credentials.token or SecretText("")
-        if identity.auth is Auth.BINDING:
-            if self._binding is None:
-                raise AuthenticationFailed(f"{WRAPPED}proxy transport not available: there is no API server to ask.")
-            options["transport"] = self._binding(deadline)
-        else:
-            options["transport"] = self._wire.within(deadline)
         return ClientAssertionCredential(identity.tenant, identity.client, token.reveal, **options)
 
     def _by_agent(self, identity: AzureIdentity, scope: str, deadline: Deadline) -> AccessToken:
@@ -171,3 +181,7 @@ def _seconds(text: object, now: float) -> int:
         return int(str(text))
     except ValueError:
         return int(now) + 300
+
+
+def _of_adfs(url: str) -> str:
+    return url.replace("/adfs/oauth2/v2.0/token", "/adfs/oauth2/token", 1)

@@ -10,7 +10,6 @@ from typing import Any, Final
 from azure.core.exceptions import (
     AzureError,
     HttpResponseError,
-    ServiceRequestError,
     ServiceRequestTimeoutError,
     ServiceResponseTimeoutError,
 )
@@ -40,21 +39,21 @@ _ROLES: Final = {
 _POLICIES: Final = {"secret": "--secret-permissions", "key": "--key-permissions", "cert": "--certificate-permissions"}
 
 
-def login_error(error: AzureError, identity: AzureIdentity, name: str) -> MountError:
+def login_error(error: AzureError, answer: Any, identity: AzureIdentity, name: str) -> MountError:
     """The error of a login.
 
     Args:
         error: what azure-identity raised.
+        answer: to its last request; None where there was none.
         identity: as whom.
         name: of the SDK's credential.
     """
     response: Any = getattr(error, "response", None)
+    response = answer if response is None else response
     if response is None:
-        if isinstance(error, ServiceRequestError | ServiceResponseTimeoutError) or identity.auth is not Auth.MANAGED:
-            return login_unanswered(f"{name} ({identity.authority})", _kind(error))
-        said = _told(str(error))
-        return AuthenticationFailed(f"{WRAPPED}{name} authentication failed: {said}.", hint=_managed_hint(identity))
-    status = int(getattr(response, "status_code", 0))
+        where = "the metadata server" if identity.auth is Auth.MANAGED else identity.authority
+        return login_unanswered(f"{name} ({where})", _kind(error))
+    status = int(response.status_code)
     code, said = _said(error, response)
     text = f"{WRAPPED}{name} authentication failed: {said or f'status {status}'}."
     if status == 429:

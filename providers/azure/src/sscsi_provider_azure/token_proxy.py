@@ -14,10 +14,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from azure.core.exceptions import ServiceRequestTimeoutError
-from azure.core.pipeline.transport import HttpTransport
 
 from sscsi_provider_azure.parameters import WRAPPED
-from sscsi_provider_azure.wire import Bounded, Wire
+from sscsi_provider_azure.wire import Redirected, Wire
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import AuthenticationFailed, BackendUnavailable, clip
 
@@ -46,7 +45,7 @@ class TokenProxy:
         self._lock = threading.Lock()
         self._wire: tuple[Wire, tuple[float, int]] | None = None
 
-    def within(self, deadline: Deadline) -> HttpTransport[Any, Any]:
+    def within(self, deadline: Deadline) -> "Redirected":
         """A transport of logins that end by a deadline.
 
         Raises:
@@ -59,7 +58,7 @@ class TokenProxy:
                 ca_file = self._ca_file if stamp != _ABSENT else None
                 name = self.server_name or found_name(self.url, ca_file, deadline)
                 self._wire = Wire(ca_file, server_name=name, direct=True), stamp
-            return _Redirected(self._wire[0].within(deadline), self.url)
+            return Redirected(self._wire[0].within(deadline), lambda url: _moved(url, self.url))
 
     def _stamp(self) -> tuple[float, int]:
         """The authority changes when the cluster's certificates are turned over."""
@@ -73,26 +72,10 @@ class TokenProxy:
 _ABSENT: Final = (0.0, 0)
 
 
-class _Redirected(HttpTransport[Any, Any]):
-    """Sends what is for Entra to the proxy: path and query are kept, behind the proxy's own path."""
-
-    def __init__(self, transport: Bounded, url: str) -> None:
-        self._transport = transport
-        self._url = url
-
-    def send(self, request: Any, **kwargs: Any) -> Any:
-        parts = urlsplit(request.url)
-        request.url = f"{self._url}{parts.path}" + (f"?{parts.query}" if parts.query else "")
-        return self._transport.send(request, **kwargs)
-
-    def open(self) -> None:
-        """See Bounded."""
-
-    def close(self) -> None:
-        """See Bounded."""
-
-    def __exit__(self, *_: object) -> None:
-        """See Bounded."""
+def _moved(url: str, proxy: str) -> str:
+    """What is for Entra goes to the proxy: path and query are kept, behind the proxy's own path."""
+    parts = urlsplit(url)
+    return f"{proxy}{parts.path}" + (f"?{parts.query}" if parts.query else "")
 
 
 def checked(url: str) -> str:

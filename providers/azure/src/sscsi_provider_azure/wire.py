@@ -5,7 +5,7 @@ The SDKs bring their policies; this is what they send by (azure-core's RequestsT
 
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, Final
@@ -56,6 +56,9 @@ class Wire:
 class Bounded(HttpTransport[Any, Any]):
     """A transport whose calls, and pauses between them, end by a deadline.
 
+    Attributes:
+        answer: to the last request; None where there was none. Not every error of the SDKs has it.
+
     Args:
         transport: that sends.
         deadline: of all calls together.
@@ -64,6 +67,7 @@ class Bounded(HttpTransport[Any, Any]):
     def __init__(self, transport: HttpTransport[Any, Any], deadline: Deadline) -> None:
         self._transport = transport
         self._deadline = deadline
+        self.answer: Any = None
 
     def send(self, request: Any, **kwargs: Any) -> Any:
         """See HttpTransport.
@@ -71,9 +75,11 @@ class Bounded(HttpTransport[Any, Any]):
         Raises:
             ServiceRequestTimeoutError: no time is left.
         """
+        self.answer = None
         if self._deadline.expired:
             raise ServiceRequestTimeoutError("no time is left")
-        return self._transport.send(request, **(kwargs | timeouts(self._deadline)))
+        self.answer = self._transport.send(request, **(kwargs | timeouts(self._deadline)))
+        return self.answer
 
     def open(self) -> None:
         """The transport is open as long as the process lives."""
@@ -87,6 +93,42 @@ class Bounded(HttpTransport[Any, Any]):
     def sleep(self, duration: float) -> None:
         """A pause that the SDK wants."""
         time.sleep(self._deadline.at_most(duration))
+
+
+class Redirected(HttpTransport[Any, Any]):
+    """A transport that sends to other addresses than the SDK does.
+
+    Args:
+        transport: that sends.
+        moved: from the SDK's address to the one that is meant.
+    """
+
+    def __init__(self, transport: Bounded, moved: Callable[[str], str]) -> None:
+        self._transport = transport
+        self._moved = moved
+
+    @property
+    def answer(self) -> Any:
+        """See Bounded."""
+        return self._transport.answer
+
+    def send(self, request: Any, **kwargs: Any) -> Any:
+        """See Bounded."""
+        request.url = self._moved(request.url)
+        return self._transport.send(request, **kwargs)
+
+    def open(self) -> None:
+        """See Bounded."""
+
+    def close(self) -> None:
+        """See Bounded."""
+
+    def __exit__(self, *_: object) -> None:
+        """See Bounded."""
+
+    def sleep(self, duration: float) -> None:
+        """See Bounded."""
+        self._transport.sleep(duration)
 
 
 def timeouts(deadline: Deadline) -> dict[str, float]:
