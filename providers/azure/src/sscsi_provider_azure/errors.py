@@ -31,6 +31,7 @@ _AADSTS: Final = re.compile(r"AADSTS(\d{4,9})")
 _CHANGING: Final = re.compile(
     r"\s*(?:Trace ID|Correlation ID|Timestamp|Current time|client-request-id):\s*[^\s,]+(?: \d{2}:\d{2}:\d{2}Z)?,?"
 )
+_ADVICE: Final = " If you recently deleted this"
 _ROLES: Final = {
     "secret": "Key Vault Secrets User",
     "key": "Key Vault Crypto User",
@@ -205,8 +206,8 @@ def _vault_said(error: HttpResponseError) -> tuple[str, str, str]:
 
 
 def _told(text: str) -> str:
-    """A foreign text without what differs each time."""
-    return clip(_CHANGING.sub("", text), 360).rstrip(". ")
+    """A foreign text without what differs each time, and without advice that has nothing to do with it."""
+    return clip(_CHANGING.sub("", text).partition(_ADVICE)[0], 360).rstrip(". ")
 
 
 def _wait(response: Any) -> float | None:

@@ -16,6 +16,7 @@ from azure.core.pipeline.transport import HttpTransport, RequestsTransport
 from requests.adapters import HTTPAdapter
 
 from sscsi_shared.deadline import Deadline
+from sscsi_shared.http import NO_DELAY
 
 CONNECT_SECONDS: Final = 3.0
 READ_SECONDS: Final = 5.0
@@ -143,7 +144,7 @@ class _Adapter(HTTPAdapter):
     def __init__(self, ca_bundle: Path | None, server_name: str) -> None:
         context = ssl.create_default_context(cafile=str(ca_bundle) if ca_bundle else None)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._pool_arguments: dict[str, Any] = {"ssl_context": context}
+        self._pool_arguments: dict[str, Any] = {"ssl_context": context, "socket_options": NO_DELAY}
         if server_name:
             self._pool_arguments |= {"server_hostname": server_name, "assert_hostname": server_name}
         super().__init__(pool_maxsize=_CONNECTIONS, max_retries=0)
