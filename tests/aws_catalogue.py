@@ -26,11 +26,12 @@ from sscsi_shared.deadline import Deadline
 from sscsi_shared.economy.asking import Economy
 from sscsi_shared.economy.options import OFF
 from sscsi_shared.errors import MountError
-from sscsi_shared.mount import MountResult
+from sscsi_shared.mount import MountResult, PodInfo
 from sscsi_shared.parameters import read_mount
 from sscsi_shared.pipeline import Pipeline
 from sscsi_shared.server.servicer import Mounter
 from sscsi_shared.server.writing import WritingMounter
+from sscsi_shared.testing.stage import pod_attributes, tokens_text
 
 REGION, OTHER = "us-east-1", "us-west-2"
 AUDIENCES = ("sts.amazonaws.com", "pods.eks.amazonaws.com")
@@ -143,19 +144,9 @@ def attributes(
     **parameters: str | None,
 ) -> str:
     """What the driver sends; a parameter that is None is left away."""
-    tokens = {audience: {"token": unsigned_token("ns", account, audience)} for audience in audiences}
-    sent = (
-        {"region": REGION}
-        | parameters
-        | {
-            "objects": objects,
-            "csi.storage.k8s.io/pod.name": pod,
-            "csi.storage.k8s.io/pod.namespace": "ns",
-            "csi.storage.k8s.io/pod.uid": "uid",
-            "csi.storage.k8s.io/serviceAccount.name": account,
-            "csi.storage.k8s.io/serviceAccount.tokens": json.dumps(tokens),
-        }
-    )
+    tokens = tokens_text({audience: unsigned_token("ns", account, audience) for audience in audiences})
+    told = pod_attributes(PodInfo("ns", pod, "uid", account), tokens)
+    sent = {"region": REGION} | parameters | {"objects": objects} | told
     return json.dumps({key: value for key, value in sent.items() if value is not None})
 
 

@@ -17,10 +17,11 @@ from sscsi_shared.cluster import NoCluster, ServiceAccount, TokenRequest
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.economy.asking import Economy
 from sscsi_shared.economy.options import EconomyOptions
-from sscsi_shared.mount import MountResult
+from sscsi_shared.mount import MountResult, PodInfo
 from sscsi_shared.parameters import read_mount
 from sscsi_shared.pipeline import Pipeline
 from sscsi_shared.secret import SecretText
+from sscsi_shared.testing.stage import pod_attributes, tokens_text
 
 
 class Accounts(NoCluster):
@@ -64,19 +65,10 @@ class Crowd:
         self.pipeline: Pipeline[Any, Any, Any, Any] = Pipeline(self.provider, Accounts(), economy)
 
     def mount(self, objects: str, *, account: str = "web", pod: str = "pod", **attributes: str) -> MountResult:
-        sent = attributes | {
-            "objects": objects,
-            "csi.storage.k8s.io/pod.name": pod,
-            "csi.storage.k8s.io/pod.namespace": "shop",
-            "csi.storage.k8s.io/pod.uid": f"uid-of-{pod}",
-            "csi.storage.k8s.io/serviceAccount.name": account,
-            "csi.storage.k8s.io/serviceAccount.tokens": json.dumps(
-                {
-                    audience: {"token": unsigned_token("shop", account, audience)}
-                    for audience in (AUDIENCE, podidentity.AUDIENCE)
-                }
-            ),
-        }
+        audiences = AUDIENCE, podidentity.AUDIENCE
+        tokens = tokens_text({audience: unsigned_token("shop", account, audience) for audience in audiences})
+        told = pod_attributes(PodInfo("shop", pod, f"uid-of-{pod}", account), tokens)
+        sent = attributes | {"objects": objects} | told
         return self.pipeline.mount(read_mount(json.dumps(sent), "null", "420", "/t", []), Deadline.after(30))
 
     def files(self, objects: str, **more: str) -> dict[str, str]:

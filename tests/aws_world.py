@@ -21,9 +21,10 @@ from sscsi_shared.economy.options import OFF, EconomyOptions
 from sscsi_shared.errors import (
     MountError,
 )
-from sscsi_shared.mount import MountResult
+from sscsi_shared.mount import MountResult, PodInfo
 from sscsi_shared.parameters import read_mount
 from sscsi_shared.pipeline import Pipeline
+from sscsi_shared.testing.stage import pod_attributes, tokens_text
 
 ROLE = "arn:aws:iam::123456789012:role/app"
 AUDIENCES = ("sts.amazonaws.com", "pods.eks.amazonaws.com")
@@ -76,17 +77,9 @@ class World:
         versions: Mapping[str, str] | None = None,
         **parameters: str,
     ) -> MountResult:
-        tokens = {
-            audience: {"token": self.kubernetes.token("ns", account, audience, "pod", "uid")} for audience in AUDIENCES
-        }
-        attributes = parameters | {
-            "objects": objects,
-            "csi.storage.k8s.io/pod.name": "pod",
-            "csi.storage.k8s.io/pod.namespace": "ns",
-            "csi.storage.k8s.io/pod.uid": "uid",
-            "csi.storage.k8s.io/serviceAccount.name": account,
-            "csi.storage.k8s.io/serviceAccount.tokens": json.dumps(tokens),
-        }
+        tokens = {audience: self.kubernetes.token("ns", account, audience, "pod", "uid") for audience in AUDIENCES}
+        told = pod_attributes(PodInfo("ns", "pod", "uid", account), tokens_text(tokens))
+        attributes = parameters | {"objects": objects} | told
         request = read_mount(json.dumps(attributes), "null", "420", "/t", (versions or {}).items())
         return pipeline.mount(request, Deadline.after(seconds))
 

@@ -20,7 +20,7 @@ from sscsi_shared.mount import MountResult
 from sscsi_shared.parameters import read_mount
 from sscsi_shared.pipeline import Pipeline
 from sscsi_shared.secret import SecretText
-from sscsi_shared.testing.stage import POD
+from sscsi_shared.testing.stage import POD, pod_attributes, tokens_text
 
 MEMBER = f"serviceAccount:{POOL}[shop/web]"
 NONE: Mapping[str, str] = {}
@@ -79,17 +79,9 @@ class World:
         **parameters: str,
     ) -> MountResult:
         """One mount; with kubelet's token unless `tokens` says otherwise (NONE = there is no such attribute)."""
-        attributes = parameters | {
-            "secrets": secrets,
-            "csi.storage.k8s.io/pod.name": POD.name,
-            "csi.storage.k8s.io/pod.namespace": POD.namespace,
-            "csi.storage.k8s.io/pod.uid": POD.uid,
-            "csi.storage.k8s.io/serviceAccount.name": POD.service_account,
-        }
         found = {POOL: self.token()} if tokens is None else tokens
-        if found is not NONE:
-            by_audience = {name: {"token": token} for name, token in found.items()}
-            attributes["csi.storage.k8s.io/serviceAccount.tokens"] = json.dumps(by_audience)
+        told = pod_attributes(POD, None if found is NONE else tokens_text(found))
+        attributes = parameters | {"secrets": secrets} | told
         request = read_mount(json.dumps(attributes), json.dumps(referenced), permission, "/t", ())
         pipeline = Pipeline(self.provider, self.cluster, Economy(self.provider, OFF))
         return pipeline.mount(request, Deadline.after(seconds))

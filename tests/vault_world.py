@@ -19,7 +19,7 @@ from sscsi_shared.errors import MountError
 from sscsi_shared.mount import MountResult, PodInfo
 from sscsi_shared.parameters import read_mount
 from sscsi_shared.pipeline import Pipeline
-from sscsi_shared.testing.stage import POD
+from sscsi_shared.testing.stage import POD, pod_attributes, tokens_text
 from vault_stage import ROLE, SUBJECT, OneCluster, provider_of
 
 NONE: Mapping[str, str] = {}
@@ -66,21 +66,9 @@ class World:
         **parameters: str,
     ) -> MountResult:
         """One mount; with kubelet's token unless `tokens` says otherwise (NONE = there is no such attribute)."""
-        attributes = (
-            {"roleName": ROLE}
-            | parameters
-            | {
-                "objects": objects,
-                "csi.storage.k8s.io/pod.name": pod.name,
-                "csi.storage.k8s.io/pod.namespace": pod.namespace,
-                "csi.storage.k8s.io/pod.uid": pod.uid,
-                "csi.storage.k8s.io/serviceAccount.name": pod.service_account,
-            }
-        )
         found = {self.dialect.name: self.token(pod=pod)} if tokens is None else tokens
-        if found is not NONE:
-            by_audience = {name: {"token": token} for name, token in found.items()}
-            attributes["csi.storage.k8s.io/serviceAccount.tokens"] = json.dumps(by_audience)
+        told = pod_attributes(pod, None if found is NONE else tokens_text(found))
+        attributes = {"roleName": ROLE} | parameters | {"objects": objects} | told
         request = read_mount(json.dumps(attributes), "null", permission, "/t", ())
         return self.pipeline.mount(request, Deadline.after(20))
 

@@ -9,7 +9,7 @@ from sscsi_provider_gcp.resources import Kind, read_resource
 from sscsi_shared.errors import InvalidParameters, ObjectUnusable
 from sscsi_shared.mount import MountInput, Output
 from sscsi_shared.parameters import read_mount
-from sscsi_shared.testing.stage import POD
+from sscsi_shared.testing.stage import POD, pod_attributes
 from sscsi_shared.transform import JsonKey, YamlKey
 
 SECRET = "projects/project/secrets/test/versions/latest"
@@ -18,13 +18,7 @@ KEY = {"key.json": '{"type": "service_account"}'}
 
 
 def mount(secrets: str | None = ENTRY, *, referenced: object = None, attributes: str = "", **more: str) -> MountInput:
-    sent = more | ({} if secrets is None else {"secrets": secrets})
-    sent |= {
-        "csi.storage.k8s.io/pod.name": POD.name,
-        "csi.storage.k8s.io/pod.namespace": POD.namespace,
-        "csi.storage.k8s.io/pod.uid": POD.uid,
-        "csi.storage.k8s.io/serviceAccount.name": POD.service_account,
-    }
+    sent = more | ({} if secrets is None else {"secrets": secrets}) | pod_attributes(POD)
     return read_mount(attributes or json.dumps(sent), json.dumps(referenced or {}), "511", "/some/path", ())
 
 

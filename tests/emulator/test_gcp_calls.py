@@ -24,7 +24,7 @@ from sscsi_shared.mount import PodInfo
 from sscsi_shared.parameters import read_mount
 from sscsi_shared.pipeline import Pipeline
 from sscsi_shared.secret import SecretText
-from sscsi_shared.testing.stage import POD
+from sscsi_shared.testing.stage import POD, pod_attributes
 
 
 @pytest.fixture
@@ -40,14 +40,7 @@ def crowd(stage: GcpStage, pods: int, secrets: str) -> list[dict[str, str]]:
 
     def mount(number: int) -> dict[str, str]:
         pod = PodInfo(POD.namespace, f"web-{number}", f"uid-{number}", POD.service_account)
-        sent = {
-            "secrets": secrets,
-            "csi.storage.k8s.io/pod.name": pod.name,
-            "csi.storage.k8s.io/pod.namespace": pod.namespace,
-            "csi.storage.k8s.io/pod.uid": pod.uid,
-            "csi.storage.k8s.io/serviceAccount.name": pod.service_account,
-            "csi.storage.k8s.io/serviceAccount.tokens": stage.tokens(pod),
-        }
+        sent = {"secrets": secrets} | pod_attributes(pod, stage.tokens(pod))
         result = pipeline.mount(read_mount(json.dumps(sent), "null", "420", "/t", ()), Deadline.after(30))
         return {file.path: file.contents.reveal().decode() for file in result.files}
 

@@ -24,7 +24,7 @@ from sscsi_shared.economy.options import EconomyOptions
 from sscsi_shared.errors import AccessDenied, AuthenticationFailed, MountError, ObjectNotFound
 from sscsi_shared.parameters import read_mount
 from sscsi_shared.pipeline import Pipeline
-from sscsi_shared.testing.stage import POD
+from sscsi_shared.testing.stage import POD, pod_attributes, tokens_text
 from vault_stage import SUBJECT, OneCluster
 
 
@@ -51,18 +51,8 @@ class World:
         operator = Operator(Addresses(self.server.url), tls=OperatorsTls(ca_file=self.server.ca_file))
         provider = VaultProvider(dialect=chosen, operator=operator)
         token = self.kubernetes.token(POD.namespace, POD.service_account, "vault", POD.name, POD.uid)
-        attributes = (
-            {"roleName": "app", "audience": "vault"}
-            | parameters
-            | {
-                "objects": json.dumps(objects),
-                "csi.storage.k8s.io/pod.name": POD.name,
-                "csi.storage.k8s.io/pod.namespace": POD.namespace,
-                "csi.storage.k8s.io/pod.uid": POD.uid,
-                "csi.storage.k8s.io/serviceAccount.name": POD.service_account,
-                "csi.storage.k8s.io/serviceAccount.tokens": json.dumps({"vault": {"token": token}}),
-            }
-        )
+        told = pod_attributes(POD, tokens_text({"vault": token}))
+        attributes = {"roleName": "app", "audience": "vault"} | parameters | {"objects": json.dumps(objects)} | told
         economy: Economy[Any, Any, Any, Any] = Economy(provider, EconomyOptions())
         request = read_mount(json.dumps(attributes), "null", "420", "/t", ())
         try:

@@ -16,9 +16,11 @@ from sscsi_provider_aws.identity import AwsIdentity
 from sscsi_provider_aws.provider import AwsProvider
 from sscsi_shared.cluster import NoCluster, ServiceAccount, TokenRequest
 from sscsi_shared.deadline import Deadline
+from sscsi_shared.mount import PodInfo
 from sscsi_shared.parameters import read_mount
 from sscsi_shared.provider import Login
 from sscsi_shared.secret import SecretText
+from sscsi_shared.testing.stage import pod_attributes, tokens_text
 
 ROLE = "arn:aws:iam::123456789012:role/web"
 
@@ -49,18 +51,11 @@ def login(monkeypatch: pytest.MonkeyPatch, **facts: Any) -> Login[AwsIdentity, A
         environ=facts.get("environ", {}),
     )
     tokens = {
-        audience: {"token": unsigned_token(namespace, account, audience, **facts.get("claims", {}))}
+        audience: unsigned_token(namespace, account, audience, **facts.get("claims", {}))
         for audience in (AUDIENCE, podidentity.AUDIENCE)
     }
-    attributes = {
-        "objects": "[]",
-        "csi.storage.k8s.io/pod.name": facts.get("pod", "web-0"),
-        "csi.storage.k8s.io/pod.namespace": namespace,
-        "csi.storage.k8s.io/pod.uid": facts.get("pod_uid", "u"),
-        "csi.storage.k8s.io/serviceAccount.name": account,
-        "csi.storage.k8s.io/serviceAccount.tokens": json.dumps(tokens),
-        **facts.get("parameters", {}),
-    }
+    pod = PodInfo(namespace, facts.get("pod", "web-0"), facts.get("pod_uid", "u"), account)
+    attributes = {"objects": "[]", **pod_attributes(pod, tokens_text(tokens)), **facts.get("parameters", {})}
     cluster = OneAccount(facts.get("uid", "uid"), facts.get("role", ROLE))
     request = provider.parse(read_mount(json.dumps(attributes), "null", "420", "/t", []))
     return provider.identify(request, cluster, Deadline.after(20))

@@ -17,7 +17,7 @@ from prometheus_client import generate_latest
 from sscsi_shared.daemon import metrics
 from sscsi_shared.errors import MAX_MESSAGE_BYTES
 from sscsi_shared.mount import CSI_PREFIX, PodInfo
-from sscsi_shared.testing.stage import POD, STRANGER, Stage, Wanted
+from sscsi_shared.testing.stage import POD, STRANGER, Stage, Wanted, pod_attributes
 from sscsi_shared.v1alpha1 import provider_pb2, provider_pb2_grpc
 
 FORBIDDEN: Final = frozenset(
@@ -95,13 +95,8 @@ class Caller:
         attributes = self._stage.attributes(*wanted) | {
             "secretProviderClass": "web",
             CSI_PREFIX + "ephemeral": "true",
-            CSI_PREFIX + "pod.namespace": POD.namespace,
-            CSI_PREFIX + "pod.name": POD.name,
-            CSI_PREFIX + "pod.uid": POD.uid,
-            CSI_PREFIX + "serviceAccount.name": POD.service_account,
         }
-        sent = self.tokens() if tokens == _OWN else tokens
-        return attributes if sent is None else attributes | {CSI_PREFIX + "serviceAccount.tokens": sent}
+        return attributes | pod_attributes(POD, self.tokens() if tokens == _OWN else tokens)
 
     def version(self, seconds: float = 5) -> provider_pb2.VersionResponse:
         """Call Version."""

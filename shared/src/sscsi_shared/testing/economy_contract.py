@@ -33,7 +33,7 @@ from sscsi_shared.secret import SecretBytes
 from sscsi_shared.server.servicer import ProviderServicer
 from sscsi_shared.testing.caller import TARGET, Caller, listening
 from sscsi_shared.testing.daemon import dialled, serving
-from sscsi_shared.testing.stage import POD, Stage, Wanted
+from sscsi_shared.testing.stage import POD, Stage, Wanted, pod_attributes
 
 Code: Final = grpc.StatusCode
 FALSE_CLAIMS: Final[Mapping[str, Mapping[str, object]]] = {
@@ -217,15 +217,7 @@ class _Logins:
 
 
 def _attributes(stage: Stage) -> dict[str, str]:
-    prefix = "csi.storage.k8s.io/"
-    tokens = stage.tokens(POD)
-    return stage.attributes(Wanted("shop-db")) | {
-        prefix + "pod.namespace": POD.namespace,
-        prefix + "pod.name": POD.name,
-        prefix + "pod.uid": POD.uid,
-        prefix + "serviceAccount.name": POD.service_account,
-        **({} if tokens is None else {prefix + "serviceAccount.tokens": tokens}),
-    }
+    return stage.attributes(Wanted("shop-db")) | pod_attributes(POD, stage.tokens(POD))
 
 
 def _altered(identity: Any) -> Iterator[tuple[str, Any]]:

@@ -1,18 +1,40 @@
 """What the contract suite must know of a provider: how to ask it for objects, and how to shake its backend."""
 
 import abc
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from sscsi_shared.cluster import Cluster
-from sscsi_shared.mount import PodInfo
+from sscsi_shared.mount import CSI_PREFIX, PodInfo
 from sscsi_shared.provider import Provider
 
 POD: Final = PodInfo(namespace="shop", name="web-0", uid="6f2b5e0c-0d1b-4c55-8f0e-3a7b1d9c2e11", service_account="web")
 """Whose volumes the suite fills: its service account must be able to log in."""
 STRANGER: Final = PodInfo("shop", "mallory-0", "a51c6a4e-51f2-4d36-9a57-1f0c6a0b7d22", "mallory")
 """Another pod of another service account, whose tokens the suite presents for POD's."""
+
+
+def pod_attributes(pod: PodInfo, tokens: str | None = None) -> dict[str, str]:
+    """What kubelet says of a pod, as the driver sends it in `attributes` (CSIDriver podInfoOnMount, tokenRequests).
+
+    Args:
+        pod: whose volume it is.
+        tokens: the JSON of its tokens; None = there is no such attribute.
+    """
+    told = {
+        CSI_PREFIX + "pod.namespace": pod.namespace,
+        CSI_PREFIX + "pod.name": pod.name,
+        CSI_PREFIX + "pod.uid": pod.uid,
+        CSI_PREFIX + "serviceAccount.name": pod.service_account,
+    }
+    return told if tokens is None else told | {CSI_PREFIX + "serviceAccount.tokens": tokens}
+
+
+def tokens_text(tokens: Mapping[str, str]) -> str:
+    """JWTs by audience, as kubelet writes them; it is not said when they end."""
+    return json.dumps({audience: {"token": token} for audience, token in tokens.items()})
 
 
 @dataclass(frozen=True, slots=True)
