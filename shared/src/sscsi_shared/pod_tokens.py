@@ -71,7 +71,8 @@ class PodTokens:
                 own. None = where the request has any, one of them must fit.
 
         Raises:
-            AuthenticationFailed: the request has tokens and none fits, its token proves nothing, or none can be made.
+            AuthenticationFailed: the request's tokens can't be read, whatever `instead` says; it has tokens and none
+                fits; its token proves nothing; or none can be made.
         """
         absent = not mount.tokens.present and not mount.tokens.problem
         if absent and instead is None:
@@ -80,7 +81,7 @@ class PodTokens:
             if found := mount.tokens.find(audience):
                 proof = prove(found, pod=mount.pod, audience=audience, now=self._now(), context=context)
                 return PodToken(found.token, audience, proof)
-        if instead is not None:
+        if instead is not None and not mount.tokens.problem:
             return self._made(mount.pod, instead, cluster, deadline, context)
         mount.tokens.for_audience(audiences[0], context=context)
         raise AssertionError("for_audience raises where find finds nothing")
