@@ -105,6 +105,25 @@ def test_refusals_name_object_and_right(rig: Rig) -> None:
     assert "does not take the provider's own token" in str(error)
 
 
+@pytest.mark.parametrize("status", [400, 422, 500])
+def test_what_the_api_server_quotes_of_an_object_is_told_to_nobody(rig: Rig, status: int) -> None:
+    """A 422 quotes what was sent, and a 500 of a webhook whatever it likes (recordings 02, 03)."""
+    canary = "cGFzc3dvcmQ="
+    rig.kubernetes.faults.add(Fault(GET, status, "", f'data[k]: Invalid value: "{canary}": not base64'))
+    error = rig.refusal()
+    said = f"failed to get service account ns/web: the API server answered {status}."
+    assert str(error).startswith(said)
+    assert canary not in f"{error!r} {error.__cause__!r}"
+
+
+def test_a_422_names_the_field(rig: Rig) -> None:
+    rig.kubernetes.grant(USER, "create", "serviceaccounts/token")
+    pod = PodInfo("ns", "p", "u-p", "web")
+    with pytest.raises(AuthenticationFailed) as caught:
+        rig.cluster.create_token(TokenRequest(pod, ("aud",), 5), Deadline.after(30))
+    assert "the API server answered 422 Invalid for spec.expirationSeconds." in str(caught.value)
+
+
 def test_the_own_token_is_read_again(rig: Rig) -> None:
     rig.account()
     rig.token.write_text("nonsense")

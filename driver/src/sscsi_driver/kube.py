@@ -1,8 +1,4 @@
-"""The API server as the driver asks it: a limit of time, 429 obeyed, and failures in words that hold no object.
-
-Of what the API server says only the texts of refusals by right or name are passed on. Where it finds something wrong
-with an object it may quote that object, a Secret's content too (422, recording 02; a 500 of an apply, recording 03).
-"""
+"""The API server as the driver asks it: a limit of time, 429 obeyed, and failures in words that hold no object."""
 
 import threading
 import time
@@ -15,11 +11,10 @@ from lightkube import ApiError, Client, KubeConfig
 from lightkube.config import client_adapter
 from lightkube.config.client_adapter import ConnectionParams
 from lightkube.core.exceptions import ConfigError
-from lightkube.models.meta_v1 import Status
 
 from sscsi_driver.errors import ErrorType, PublishError
+from sscsi_shared.api_status import told
 from sscsi_shared.deadline import Clock, Deadline
-from sscsi_shared.errors import clip
 
 T = TypeVar("T")
 
@@ -30,10 +25,6 @@ ASK_SECONDS: Final = 20.0
 _FIRST_PAUSE_SECONDS: Final = 1.0
 _MAX_PAUSE_SECONDS: Final = 60.0
 """Whatever stands between us and the API server may ask for more; nobody could mount meanwhile."""
-_MAX_TEXT_BYTES: Final = 512
-_MAX_NAMED: Final = 5
-_QUOTED: Final = frozenset({401, 403, 404, 409})
-"""These name who, what and which right, never content (recordings 02, 03, 07)."""
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
@@ -197,15 +188,4 @@ def _retry_after(response: httpx2.Response) -> float | None:
 def _refusal(doing: str, error: httpx2.HTTPStatusError) -> KubeError:
     code = error.response.status_code
     kind = _KINDS.get(code, Silent if code >= 500 else KubeError)
-    said = _said(code, error.status) if isinstance(error, ApiError) else f"the API server answered {code}"
-    return kind(doing, said)
-
-
-def _said(code: int, status: Status) -> str:
-    """What may be told of a Status."""
-    if code in _QUOTED and status.message:
-        return clip(status.message, _MAX_TEXT_BYTES)
-    text = f"the API server answered {code} {status.reason or ''}".rstrip()
-    causes = (status.details.causes or []) if status.details is not None else []
-    fields = list(dict.fromkeys(cause.field for cause in causes if cause.field))[:_MAX_NAMED]
-    return clip(f"{text} for {', '.join(fields)}" if fields else text, _MAX_TEXT_BYTES)
+    return kind(doing, told(code, error.status.to_dict() if isinstance(error, ApiError) else {}))

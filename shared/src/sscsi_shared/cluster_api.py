@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
+from sscsi_shared.api_status import told
 from sscsi_shared.cluster import REGION_LABELS, SecretEntry, ServiceAccount, TokenRequest
 from sscsi_shared.deadline import Clock, Deadline
-from sscsi_shared.errors import AuthenticationFailed, BackendThrottled, BackendUnavailable, OutOfTime, clip
+from sscsi_shared.errors import AuthenticationFailed, BackendThrottled, BackendUnavailable, OutOfTime
 from sscsi_shared.http import Answer, HttpClient, HttpFailed
 from sscsi_shared.secret import SecretBytes, SecretText
 
@@ -240,9 +241,8 @@ def _entry(secret: Mapping[str, Any], entry: SecretEntry) -> SecretBytes:
 
 
 def _refused(what: str, right: str, answer: Answer) -> Exception:
-    """The error for a status that is no success; the API server's own words are a Status object's message."""
-    said = clip(str(answer.document().get("message", ""))) or f"HTTP status {answer.status}"
-    text = f"{what}: {said}."
+    """The error for a status that is no success."""
+    text = f"{what}: {told(answer.status, answer.document())}."
     if answer.status == 401:
         return AuthenticationFailed(text, hint="The API server does not take the provider's own token.")
     if answer.status == 403:
