@@ -33,6 +33,8 @@ SERVER_OPTIONS: Final = (
 )
 """No `maximum_concurrent_rpcs`: it answers RESOURCE_EXHAUSTED, which kubelet takes for unfinished."""
 _LOOK_SECONDS: Final = 1.0
+_CLOSING_SECONDS: Final = 3.0
+"""For giving back what a backend lent us. A silent one keeps no process: a token or lease ends by itself."""
 _M_ARENA_MAX: Final = -8
 _ARENAS: Final = 2
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -50,7 +52,7 @@ class Service:
         services: full names of the gRPC services, for health and reflection.
         slots: how many long calls run at once.
         aliases: other paths of the same socket, in the same folder.
-        closing: called once no call is in progress any more, before the process ends; None = nothing.
+        closing: called once no call is in progress any more; the process ends 3 s later at most. None = nothing.
     """
 
     name: str
@@ -204,10 +206,26 @@ def serve(service: Service, options: DaemonOptions, *, after: Callable[[threadin
     log.info("%s stops; calls in progress have %g s", service.name, options.drain_seconds)
     server.stop(options.drain_seconds)
     if service.closing is not None:
-        service.closing()
+        _close(service.name, service.closing)
     for page in pages:
         page.close()
     _end(0)
+
+
+def _close(name: str, closing: Callable[[], None]) -> None:
+    """Close, in a thread that the end of the process cuts off."""
+
+    def attempt() -> None:
+        try:
+            closing()
+        except Exception:
+            log.exception("%s could not give back all that it had", name)
+
+    thread = threading.Thread(target=attempt, name="closing", daemon=True)
+    thread.start()
+    thread.join(_CLOSING_SECONDS)
+    if thread.is_alive():
+        log.warning("%s ends; a backend was silent, and not all was given back to it", name)
 
 
 def bound_arenas() -> None:
