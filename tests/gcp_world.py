@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gcp_stage import EXCHANGE, POOL, OneCluster, provider_of
 from sscsi_emulators.google import GoogleEmulator
@@ -23,6 +25,7 @@ from sscsi_shared.secret import SecretText
 from sscsi_shared.testing.stage import POD, pod_attributes, tokens_text
 
 MEMBER = f"serviceAccount:{POOL}[shop/web]"
+TARGET = "app@my-project.iam.gserviceaccount.com"
 NONE: Mapping[str, str] = {}
 
 
@@ -99,6 +102,30 @@ def one(name: str, version: str = "latest", path: str = "a", **fields: object) -
     """`secrets` with one entry."""
     entry = {"resourceName": f"projects/my-project/secrets/{name}/versions/{version}", "path": path, **fields}
     return json.dumps([entry])
+
+
+def new_key(world: World, account: str = TARGET) -> dict[str, str]:
+    """`key.json` of a Google service account that the backend knows."""
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    public = private.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    world.google.logins.key(account, public.decode())
+    pem = private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return {
+        "type": "service_account",
+        "client_email": account,
+        "private_key": pem.decode(),
+        "private_key_id": "k1",
+        "token_uri": f"{world.google.logins.url}/token",
+    }
+
+
+def with_keys(world: World, **settings: Any) -> None:
+    """Let the provider take `key.json`, and send its proof to the backend."""
+    world.with_provider(referenced_keys=True, token_urls=(f"{world.google.logins.url}/token",), **settings)
 
 
 @contextmanager

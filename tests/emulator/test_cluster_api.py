@@ -168,6 +168,16 @@ def test_no_server() -> None:
     assert len(waits) == 3
 
 
+def test_it_is_asked_by_no_proxy(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    cluster = ApiServerCluster(rig.kubernetes.url, token_file=rig.token, wait=rig.waits.append)
+    assert cluster.service_account("ns", "web", Deadline.after(30)).uid == "u-web"
+    assert not rig.waits
+
+
 def test_no_time(rig: Rig) -> None:
     assert isinstance(rig.refusal(seconds=0), OutOfTime)
     assert rig.kubernetes.calls.total() == 0

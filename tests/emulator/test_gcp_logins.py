@@ -5,15 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gcp_stage import CLUSTER
-from gcp_world import MEMBER, NONE, World, gcp_world, one
+from gcp_world import MEMBER, NONE, TARGET, World, gcp_world, new_key, one, with_keys
 from sscsi_emulators.faults import Fault
 from sscsi_shared.errors import AccessDenied, AuthenticationFailed, BackendThrottled, BackendUnavailable, MountError
 
-TARGET = "app@my-project.iam.gserviceaccount.com"
 POOL_PROVIDER = "projects/42/locations/global/workloadIdentityPools/prod/providers/eks"
 POOL_AUDIENCE = f"//iam.googleapis.com/{POOL_PROVIDER}"
 PRINCIPAL = (
@@ -183,25 +180,7 @@ def test_an_unknown_pool_is_told(world: World) -> None:
 
 @pytest.fixture
 def key(world: World) -> dict[str, str]:
-    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    public = private.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    world.google.logins.key(TARGET, public.decode())
-    pem = private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return {
-        "type": "service_account",
-        "client_email": TARGET,
-        "private_key": pem.decode(),
-        "private_key_id": "k1",
-        "token_uri": f"{world.google.logins.url}/token",
-    }
-
-
-def with_keys(world: World) -> None:
-    world.with_provider(referenced_keys=True, token_urls=(f"{world.google.logins.url}/token",))
+    return new_key(world)
 
 
 def test_a_referenced_key(world: World, key: dict[str, str]) -> None:

@@ -1,12 +1,15 @@
-"""HTTPS_PROXY is honoured for gRPC too, in either case of letters, and NO_PROXY beside it."""
+"""HTTPS_PROXY is honoured by every login and every read, and NO_PROXY beside it; but not for the metadata server."""
 
+import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from gcp_world import World, gcp_world, one
+from gcp_stage import EXCHANGE
+from gcp_world import NONE, World, gcp_world, new_key, one, with_keys
 from sscsi_provider_gcp.channels import proxy_for
 
 
@@ -72,15 +75,60 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[ConnectProxy]:
     found.close()
 
 
-def test_every_endpoint(world: World, proxy: ConnectProxy) -> None:
+def as_pod(world: World, folder: Path) -> dict[str, bytes]:
     world.with_provider()
-    assert world.files(one("s")) == {"a": b"x"}
+    return world.files(one("s"))
+
+
+def as_pod_by_the_operators_pool(world: World, folder: Path) -> dict[str, bytes]:
+    (folder / "pool.json").write_text(json.dumps({"type": "external_account", "audience": EXCHANGE}))
+    world.with_provider(environ={"GOOGLE_APPLICATION_CREDENTIALS": str(folder / "pool.json")})
+    return world.files(one("s"))
+
+
+def by_referenced_key(world: World, folder: Path) -> dict[str, bytes]:
+    with_keys(world)
+    return world.files(one("s"), referenced={"key.json": json.dumps(new_key(world))}, tokens=NONE)
+
+
+def by_the_operators_key(world: World, folder: Path) -> dict[str, bytes]:
+    (folder / "key.json").write_text(json.dumps(new_key(world)))
+    environ = {"GOOGLE_APPLICATION_CREDENTIALS": str(folder / "key.json")}
+    with_keys(world, environ=environ, allowed_auth=frozenset({"provider-adc"}))
+    return world.files(one("s"), auth="provider-adc", tokens=NONE)
+
+
+LOGINS = [as_pod, as_pod_by_the_operators_pool, by_referenced_key, by_the_operators_key]
+
+
+@pytest.mark.parametrize("mounted", LOGINS)
+def test_every_login_and_every_read(
+    world: World, proxy: ConnectProxy, mounted: Callable[[World, Path], dict[str, bytes]], tmp_path: Path
+) -> None:
+    assert mounted(world, tmp_path) == {"a": b"x"}
     assert set(proxy.asked) == {world.google.target, world.google.logins.url.removeprefix("https://")}
 
 
-def test_but_not_those_that_are_excepted(world: World, proxy: ConnectProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("mounted", LOGINS)
+def test_but_none_where_the_hosts_are_excepted(
+    world: World,
+    proxy: ConnectProxy,
+    mounted: Callable[[World, Path], dict[str, bytes]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("NO_PROXY", "localhost,127.0.0.1")
-    world.with_provider()
-    assert world.files(one("s")) == {"a": b"x"}
+    assert mounted(world, tmp_path) == {"a": b"x"}
     assert not proxy.asked
     assert proxy_for("secretmanager.googleapis.com") == f"http://127.0.0.1:{proxy.port}"
+
+
+def test_the_metadata_server_is_never_asked_by_it(
+    world: World, proxy: ConnectProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+    world.with_provider(allowed_auth=frozenset({"provider-adc"}))
+    assert world.files(one("s"), auth="provider-adc", tokens=NONE) == {"a": b"x"}
+    assert world.google.calls["metadata.Get"] == 1
+    assert set(proxy.asked) == {world.google.target}

@@ -28,7 +28,7 @@ _MAX_ENTRIES: Final = 10_000
 
 
 class ApiServerCluster:
-    """A Cluster at an API server.
+    """A Cluster at an API server, which is asked by no proxy, whatever the environment says.
 
     Args:
         url: scheme, host, port.
@@ -47,7 +47,7 @@ class ApiServerCluster:
         clock: Clock = time.monotonic,
         wait: Callable[[float], object] = time.sleep,
     ) -> None:
-        self._client = HttpClient(url, ca_file)
+        self._client = HttpClient(url, ca_file, direct=True)
         self._token_file = token_file
         self._clock = clock
         self._wait = wait

@@ -48,28 +48,38 @@ class HttpFailed(Exception):
     """No answer. The text names the host and the kind of failure, and nothing that was sent."""
 
 
+def pool_for(url: str, ca_file: Path | None = None, *, direct: bool = False) -> urllib3.PoolManager:
+    """Connections to an origin, by way of the proxy that the environment names for it (HTTPS_PROXY, NO_PROXY, ...).
+
+    Args:
+        url: scheme, host and port; the rest is not looked at.
+        ca_file: PEM file of authorities; None = the system's.
+        direct: see HttpClient.
+    """
+    parsed = urllib3.util.parse_url(url)
+    context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    proxies: Mapping[str, str] = getproxies_environment()
+    proxy = proxies.get(parsed.scheme or "https") or proxies.get("all")
+    arguments: dict[str, Any] = {"ssl_context": context, "maxsize": 8, "block": False, "retries": False}
+    arguments["socket_options"] = NO_DELAY
+    if proxy and not direct and not proxy_bypass(parsed.netloc or parsed.host or ""):
+        return urllib3.ProxyManager(proxy, **arguments)
+    return urllib3.PoolManager(**arguments)
+
+
 class HttpClient:
     """One origin, by way of the proxy that the environment names for it.
 
     Args:
         url: scheme, host and port.
         ca_file: PEM file of authorities; None = the system's.
-        direct: by no proxy, whatever the environment says: for a service of the node itself.
+        direct: by no proxy, whatever the environment says: for services of the node and of the cluster.
     """
 
     def __init__(self, url: str, ca_file: Path | None = None, *, direct: bool = False) -> None:
-        parsed = urllib3.util.parse_url(url)
         self.origin: Final = url.rstrip("/")
-        self._host = parsed.host or ""
-        context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
-        proxies: Mapping[str, str] = getproxies_environment()
-        proxy = proxies.get(parsed.scheme or "https") or proxies.get("all")
-        arguments: dict[str, Any] = {"ssl_context": context, "maxsize": 8, "block": False, "retries": False}
-        arguments["socket_options"] = NO_DELAY
-        if proxy and not direct and not proxy_bypass(parsed.netloc or self._host):
-            self._pool: urllib3.PoolManager = urllib3.ProxyManager(proxy, **arguments)
-        else:
-            self._pool = urllib3.PoolManager(**arguments)
+        self._host = urllib3.util.parse_url(url).host or ""
+        self._pool = pool_for(url, ca_file, direct=direct)
 
     def request(
         self, method: str, path: str, *, headers: Mapping[str, str], deadline: Deadline, body: object = None

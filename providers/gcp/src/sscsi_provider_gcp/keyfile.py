@@ -18,7 +18,7 @@ from sscsi_provider_gcp.errors import no_answer
 from sscsi_shared.daemon.metrics import backend_call
 from sscsi_shared.deadline import Clock, Deadline
 from sscsi_shared.errors import AuthenticationFailed, clip
-from sscsi_shared.http import CONNECT_SECONDS, MAX_ANSWER_BYTES
+from sscsi_shared.http import CONNECT_SECONDS, MAX_ANSWER_BYTES, pool_for
 from sscsi_shared.secret import SecretText
 
 ENTRY: Final = "key.json"
@@ -54,7 +54,7 @@ class KeyFiles:
         """
         info = self._checked(key)
         credentials = _credentials(info)
-        asking = _Asking(deadline, self._ca_bundle)
+        asking = _Asking(deadline, pool_for(info["token_uri"], self._ca_bundle))
         from google.auth import exceptions
 
         try:
@@ -117,9 +117,9 @@ def _credentials(info: Mapping[str, Any]) -> Any:
 class _Asking:
     """google-auth's transport: one POST within the deadline, no redirect, answers bounded."""
 
-    def __init__(self, deadline: Deadline, ca_bundle: Path | None) -> None:
+    def __init__(self, deadline: Deadline, pool: urllib3.PoolManager) -> None:
         self._deadline = deadline
-        self._pool = urllib3.PoolManager(ca_certs=str(ca_bundle) if ca_bundle else None, retries=False)
+        self._pool = pool
 
     def __call__(
         self, url: str, method: str = "GET", body: Any = None, headers: Any = None, timeout: Any = None, **_: Any
