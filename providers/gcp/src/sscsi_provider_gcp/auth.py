@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from sscsi_provider_gcp.channels import UNIVERSE
 from sscsi_provider_gcp.errors import exchange_error, impersonation_error, no_answer
 from sscsi_provider_gcp.identity import GcpIdentity
 from sscsi_provider_gcp.metrics import counted
@@ -17,11 +18,11 @@ from sscsi_shared.http import Answer, HttpClient, HttpFailed
 from sscsi_shared.secret import SecretText
 
 SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
-EXCHANGE: Final = "https://securetoken.googleapis.com/v1/identitybindingtoken"
+EXCHANGE: Final = "https://securetoken.{universe}/v1/identitybindingtoken"
 """The token exchange of GKE and fleets (GAIA_TOKEN_EXCHANGE_ENDPOINT names another)."""
-POOLS_EXCHANGE: Final = "https://sts.googleapis.com/v1/token"
+POOLS_EXCHANGE: Final = "https://sts.{universe}/v1/token"
 """The token exchange of other workload identity pools (Security Token Service, v1.token)."""
-IAM: Final = "https://iamcredentials.googleapis.com"
+IAM: Final = "https://iamcredentials.{universe}"
 _UNSAID_SECONDS: Final = 300.0
 _ATTEMPT_SECONDS: Final = 4.0
 _TRIES: Final = 2
@@ -48,11 +49,15 @@ class TokenService:
         iam: address of IAM Service Account Credentials; empty = Google's own.
         ca_bundle: PEM file of authorities; None = the system's.
         now: seconds since 1970.
+        universe: the domain of Google's own addresses.
     """
 
-    def __init__(self, exchange: str, iam: str, ca_bundle: Path | None, now: Clock = time.time) -> None:
+    def __init__(
+        self, exchange: str, iam: str, ca_bundle: Path | None, now: Clock = time.time, universe: str = UNIVERSE
+    ) -> None:
         self._exchange = exchange
-        self._iam = iam or IAM
+        self._universe = universe
+        self.iam: Final = iam or IAM.format(universe=universe)
         self._ca_bundle = ca_bundle
         self._now = now
         self._clients: dict[str, HttpClient] = {}
@@ -68,9 +73,14 @@ class TokenService:
         federated = self._federated(identity, token, deadline)
         return self._impersonated(identity, federated.token, deadline) if identity.target else federated
 
+    def exchange_of(self, audience: str) -> str:
+        """URL of the token exchange for an audience."""
+        own = EXCHANGE if audience.startswith("identitynamespace:") else POOLS_EXCHANGE
+        return self._exchange or own.format(universe=self._universe)
+
     def _federated(self, identity: GcpIdentity, token: SecretText, deadline: Deadline) -> AccessToken:
         """Token exchange (RFC 8693), with the keys and the JSON that the existing provider sends."""
-        url = self._exchange or (EXCHANGE if identity.exchange.startswith("identitynamespace:") else POOLS_EXCHANGE)
+        url = self.exchange_of(identity.exchange)
         body = {
             "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
             "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
@@ -89,7 +99,7 @@ class TokenService:
         return AccessToken(SecretText(found), self._now() + seconds)
 
     def _impersonated(self, identity: GcpIdentity, federated: SecretText, deadline: Deadline) -> AccessToken:
-        url = f"{self._iam}/v1/projects/-/serviceAccounts/{identity.target}:generateAccessToken"
+        url = f"{self.iam}/v1/projects/-/serviceAccounts/{identity.target}:generateAccessToken"
         body: dict[str, Any] = {"scope": [SCOPE]}
         if identity.delegates:
             body["delegates"] = [f"projects/-/serviceAccounts/{one}" for one in identity.delegates]

@@ -14,6 +14,7 @@ from typing import Any, Final
 import urllib3
 
 from sscsi_provider_gcp.auth import SCOPE, AccessToken
+from sscsi_provider_gcp.channels import UNIVERSE
 from sscsi_provider_gcp.errors import no_answer
 from sscsi_shared.daemon.metrics import backend_call
 from sscsi_shared.deadline import Clock, Deadline
@@ -36,12 +37,19 @@ class KeyFiles:
         token_urls: where a file may send its proof.
         ca_bundle: PEM file of authorities; None = the system's.
         now: seconds since 1970.
+        universe: the domain of Google's own addresses; a key of another is refused.
     """
 
     def __init__(
-        self, token_urls: tuple[str, ...] = TOKEN_URLS, ca_bundle: Path | None = None, now: Clock = time.time
+        self,
+        token_urls: tuple[str, ...] = TOKEN_URLS,
+        ca_bundle: Path | None = None,
+        now: Clock = time.time,
+        universe: str = UNIVERSE,
     ) -> None:
-        self._token_urls = token_urls
+        own = f"https://oauth2.{universe}/token"
+        self._token_urls = token_urls if universe == UNIVERSE else (own, *token_urls)
+        self._universe = universe
         self._ca_bundle = ca_bundle
         self._now = now
 
@@ -54,7 +62,7 @@ class KeyFiles:
         """
         info = self._checked(key)
         credentials = _credentials(info)
-        asking = _Asking(deadline, pool_for(info["token_uri"], self._ca_bundle))
+        asking = _Asking(deadline, self._ca_bundle)
         from google.auth import exceptions
 
         try:
@@ -69,7 +77,8 @@ class KeyFiles:
             ) from None
         except (ValueError, TypeError):
             raise AuthenticationFailed(f"{_GRANT}its private key can't be used.") from None
-        backend_call("oauth2.Token", "ok")
+        if asking.asked:  # in other universes a key signs its access token itself (AIP-4111)
+            backend_call("oauth2.Token", "ok")
         lasts = (credentials.expiry - _utc_naive(self._now())).total_seconds() if credentials.expiry else 300.0
         return AccessToken(SecretText(str(credentials.token)), self._now() + lasts)
 
@@ -88,7 +97,16 @@ class KeyFiles:
                 f"{_GRANT}its type is {shown}; only {' and '.join(KINDS)} are taken.",
                 hint="Other kinds can make the provider read its own files and send them anywhere.",
             )
-        url = info.setdefault("token_uri", TOKEN_URLS[0])
+        universe = info["universe_domain"] = info.get("universe_domain") or UNIVERSE
+        if universe != self._universe:
+            shown = clip(universe, 64) if isinstance(universe, str) else "no text"
+            raise AuthenticationFailed(
+                f"{_GRANT}its universe_domain is {shown}, but this provider asks {self._universe}.",
+                hint=f"An operator can run a provider for it with --universe-domain={shown}.",
+            )
+        if universe != UNIVERSE and kind != KINDS[0]:
+            raise AuthenticationFailed(f"{_GRANT}a key of type {kind} is of {UNIVERSE} alone, not of {self._universe}.")
+        url = info.setdefault("token_uri", self._token_urls[0])
         if url not in self._token_urls:
             raise AuthenticationFailed(
                 f"{_GRANT}its token_uri is not one of Google's.",
@@ -117,9 +135,10 @@ def _credentials(info: Mapping[str, Any]) -> Any:
 class _Asking:
     """google-auth's transport: one POST within the deadline, no redirect, answers bounded."""
 
-    def __init__(self, deadline: Deadline, pool: urllib3.PoolManager) -> None:
+    def __init__(self, deadline: Deadline, ca_bundle: Path | None) -> None:
         self._deadline = deadline
-        self._pool = pool
+        self._ca_bundle = ca_bundle
+        self.asked = False
 
     def __call__(
         self, url: str, method: str = "GET", body: Any = None, headers: Any = None, timeout: Any = None, **_: Any
@@ -127,12 +146,13 @@ class _Asking:
         from google.auth import exceptions
 
         del timeout
+        self.asked = True
         limit = urllib3.Timeout(
             connect=max(0.001, self._deadline.at_most(CONNECT_SECONDS)),
             read=max(0.001, self._deadline.at_most(_READ_SECONDS)),
         )
         try:
-            answer = self._pool.request(
+            answer = pool_for(url, self._ca_bundle).request(
                 method, url, body=body, headers=headers, timeout=limit, redirect=False, preload_content=False
             )
             return _Answer(answer.status, answer.headers, answer.read(MAX_ANSWER_BYTES))

@@ -111,15 +111,16 @@ class GcpProvider:
         self._metadata = Metadata(metadata_host)
         self._file = credentials_file(environ)
         self._federation = Federation(MetadataFacts(self._metadata, environ), self._file, gke_endpoint)
-        self._tokens = TokenService(exchange, iam, ca_bundle, now)
-        self._keys = KeyFiles(token_urls, ca_bundle, now)
+        self._tokens = TokenService(exchange, iam, ca_bundle, now, universe)
+        self._keys = KeyFiles(token_urls, ca_bundle, now, universe)
         self._pod_tokens = PodTokens(now)
         self._prints = Fingerprints()
         self._allowed_auth = allowed_auth
         self._referenced_keys = referenced_keys
         self._attempt_seconds = attempt_seconds
         self._now = now
-        all_endpoints = (exchange, iam, *(self.channels.endpoints.of(k, r, universe) for k in Kind for r in ("", "x")))
+        logins = *map(self._tokens.exchange_of, ("identitynamespace:", "")), self._tokens.iam
+        all_endpoints = (*logins, *(self.channels.endpoints.of(k, r, universe) for k in Kind for r in ("", "x")))
         self._facts = (all_endpoints, str(ca_bundle or ""), tuple(sorted(getproxies_environment().items())))
 
     def begin(self) -> None:
