@@ -1,6 +1,7 @@
 """How the Google Cloud provider logs in, as whom, and what it says where it can't."""
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from gcp_stage import CLUSTER
 from gcp_world import MEMBER, NONE, TARGET, World, gcp_world, new_key, one, with_keys
 from sscsi_emulators.faults import Fault
+from sscsi_provider_gcp.metadata import Metadata, MetadataFacts
+from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import AccessDenied, AuthenticationFailed, BackendThrottled, BackendUnavailable, MountError
 
 POOL_PROVIDER = "projects/42/locations/global/workloadIdentityPools/prod/providers/eks"
@@ -17,6 +20,12 @@ PRINCIPAL = (
     "principal://iam.googleapis.com/projects/42/locations/global/workloadIdentityPools/prod"
     "/subject/system:serviceaccount:shop:web"
 )
+
+FACTS = {
+    "project/project-id": CLUSTER["PROJECT"],
+    "instance/attributes/cluster-location": CLUSTER["CLUSTER_LOCATION"],
+    "instance/attributes/cluster-name": CLUSTER["CLUSTER_NAME"],
+}
 
 
 @pytest.fixture
@@ -131,16 +140,55 @@ def test_e9_e10_the_operators_federation_file(world: World, tmp_path: Path, audi
 
 
 def test_the_clusters_facts_are_read_once(world: World) -> None:
-    world.google.logins.facts = {
-        "project/project-id": CLUSTER["PROJECT"],
-        "instance/attributes/cluster-location": CLUSTER["CLUSTER_LOCATION"],
-        "instance/attributes/cluster-name": CLUSTER["CLUSTER_NAME"],
-    }
+    world.google.logins.facts = FACTS
     provider = world.with_provider(environ={"CLUSTER_NAME": "c1"})
     provider.begin()
     for _ in range(3):
         assert world.files(one("s")) == {"a": b"x"}
     assert world.google.calls["metadata.Get"] == 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        ({"instance/attributes/cluster-name": None}, "answers 404 for instance/attributes/cluster-name."),
+        ({"instance/attributes/cluster-name": " "}, "has nothing for instance/attributes/cluster-name."),
+        ({"project/project-id": "<html>x"}, "answers '<html>x' for project/project-id."),
+        ({"project/project-id": "a/../b"}, "answers 'a/../b' for project/project-id."),
+        ({"instance/attributes/cluster-location": "é" * 99}, "for instance/attributes/cluster-location."),
+    ],
+)
+def test_a_metadata_server_that_does_not_know(world: World, wrong: dict[str, str | None], text: str) -> None:
+    """As on a machine that is no GKE node, or behind a network that answers for everybody."""
+    world.google.logins.facts = {key: value for key, value in (FACTS | wrong).items() if value is not None}
+    world.with_provider(environ={"CLUSTER_NAME": ""})
+    error = world.refusal(one("s"))
+    assert isinstance(error, AuthenticationFailed)
+    assert "location and name are not known: The metadata server " in str(error)
+    assert text in str(error)
+    asked = world.google.calls["metadata.Get"]
+    for _ in range(3):
+        assert str(world.refusal(one("s"))) == str(error)
+    assert world.google.calls["metadata.Get"] == asked, "the next try is its own, 30 s later"
+
+
+def test_facts_that_come_later(world: World) -> None:
+    go_on = threading.Semaphore(0)
+    facts = MetadataFacts(Metadata(world.google.logins.metadata_host), {}, lambda _: go_on.acquire())
+    with pytest.raises(AuthenticationFailed, match="answers 404 for project/project-id"):
+        facts.get(Deadline.after(5))
+    world.google.logins.facts = FACTS
+    go_on.release()
+    for _ in range(200):
+        if facts.known:
+            break
+        threading.Event().wait(0.02)
+    found = facts.get(Deadline.after(5))
+    assert (found.project, found.location, found.cluster) == tuple(FACTS.values())
+    asked = world.google.calls["metadata.Get"]
+    assert asked == 4
+    facts.get(Deadline.after(5))
+    assert world.google.calls["metadata.Get"] == asked
 
 
 def test_no_metadata_server(world: World) -> None:
@@ -210,7 +258,6 @@ def test_referenced_keys_that_are_none(world: World, key: dict[str, str], change
 
 def test_a_key_is_a_part_of_the_identity_and_not_in_it(world: World, key: dict[str, str]) -> None:
     with_keys(world)
-    from sscsi_shared.deadline import Deadline
     from sscsi_shared.parameters import read_mount
 
     def identity(text: str) -> object:

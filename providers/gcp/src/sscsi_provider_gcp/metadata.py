@@ -5,6 +5,7 @@ where the environment says the facts or a federation file is there.
 """
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from sscsi_shared.deadline import Deadline
-from sscsi_shared.errors import AuthenticationFailed, BackendUnavailable
+from sscsi_shared.errors import AuthenticationFailed, BackendUnavailable, clip
 from sscsi_shared.http import Answer, HttpClient, HttpFailed
 from sscsi_shared.secret import SecretText
 
@@ -25,6 +26,8 @@ AGAIN_SECONDS: Final = 30.0
 _ASK_SECONDS: Final = 3.0
 _ROOT: Final = "/computeMetadata/v1/"
 _HEADERS: Final = {"Metadata-Flavor": "Google"}
+_FACT: Final = re.compile(r"[a-z0-9][a-z0-9.:-]{0,62}")
+"""Of a project's id, a location and a cluster's name (a domain may stand before a project's id)."""
 _PATHS: Final = {
     "PROJECT": "project/project-id",
     "CLUSTER_LOCATION": "instance/attributes/cluster-location",
@@ -87,7 +90,7 @@ class MetadataFacts:
 
     Args:
         metadata: the server.
-        environ: PROJECT, CLUSTER_LOCATION and CLUSTER_NAME.
+        environ: PROJECT, CLUSTER_LOCATION and CLUSTER_NAME; an empty one says nothing.
         wait: between tries, until it is set or the seconds have passed; returns at once in tests.
     """
 
@@ -95,7 +98,7 @@ class MetadataFacts:
         self, metadata: Metadata, environ: Mapping[str, str], wait: Callable[[float], object] | None = None
     ) -> None:
         self._metadata = metadata
-        self._said = {name: environ[name] for name in _PATHS if name in environ}
+        self._said = {name: environ[name] for name in _PATHS if environ.get(name)}
         self._tried = threading.Event()
         self._wait = wait or threading.Event().wait
         self._lock = threading.Lock()
@@ -138,7 +141,7 @@ class MetadataFacts:
             try:
                 for name, path in _PATHS.items():
                     if name not in self._said:
-                        self._said[name] = self._metadata.text(path, Deadline.after(_ASK_SECONDS))
+                        self._said[name] = self._fact(path)
                 self._facts = self._whole()
             except BackendUnavailable as error:
                 self._problem = str(error)
@@ -147,6 +150,14 @@ class MetadataFacts:
                 self._tried.set()
             if not self.known:
                 self._wait(AGAIN_SECONDS)
+
+    def _fact(self, path: str) -> str:
+        """It becomes part of an audience: whatever answers in the metadata server's place may not write one."""
+        text = self._metadata.text(path, Deadline.after(_ASK_SECONDS))
+        if not _FACT.fullmatch(text):
+            what = f"answers {clip(text, 64)!r}" if text else "has nothing"
+            raise BackendUnavailable(f"The metadata server {what} for {path}.")
+        return text
 
     def _whole(self) -> Facts | None:
         project, location, cluster = (self._said.get(name, "") for name in _PATHS)
