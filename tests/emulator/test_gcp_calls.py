@@ -1,6 +1,7 @@
 """How often Google Cloud is asked, over how many connections, and what happens where it does not answer."""
 
 import json
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -9,9 +10,10 @@ import grpc
 import pytest
 
 from gcp_stage import GcpStage
-from gcp_world import World, gcp_world, one
+from gcp_world import MEMBER, World, gcp_world, one
 from sscsi_emulators.faults import Fault
-from sscsi_emulators.google import ACCESS
+from sscsi_emulators.google import ACCESS, LIST
+from sscsi_emulators.google_store import GoogleStore
 from sscsi_emulators.wire import Wire
 from sscsi_provider_gcp.calls import Caller
 from sscsi_provider_gcp.channels import Channels, Endpoints
@@ -19,7 +21,14 @@ from sscsi_provider_gcp.resources import Kind, read_resource
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.economy.asking import Economy
 from sscsi_shared.economy.options import EconomyOptions
-from sscsi_shared.errors import BackendThrottled, BackendUnavailable, ObjectNotFound, ObjectUnusable
+from sscsi_shared.errors import (
+    AccessDenied,
+    BackendThrottled,
+    BackendUnavailable,
+    InvalidParameters,
+    ObjectNotFound,
+    ObjectUnusable,
+)
 from sscsi_shared.mount import PodInfo
 from sscsi_shared.parameters import read_mount
 from sscsi_shared.pipeline import Pipeline
@@ -98,6 +107,91 @@ def test_secrets_by_prefix_and_label(world: World) -> None:
     assert "more than 2 secrets" in str(error)
     none = json.dumps([{"resourceName": "projects/my-project", "select": {"prefix": "none-"}}])
     assert isinstance(world.refusal(none), ObjectNotFound)
+
+
+def selecting(**select: object) -> str:
+    return json.dumps([{"resourceName": "projects/my-project", "select": select}])
+
+
+@pytest.mark.parametrize(
+    "select",
+    [
+        {"tags": {"team": 'x" OR labels.team="shop'}},
+        {"tags": {'team="x" OR labels.team': "shop"}},
+        {"tags": {"team": "shop OR name:a"}},
+        {"prefix": "x OR name:shop"},
+        {"prefix": 'x" OR name:"shop'},
+        {"prefix": "shop/"},
+        {"tags": {"1": "shop"}},
+    ],
+)
+def test_no_selection_is_a_filter_of_its_authors_own(world: World, select: dict[str, object]) -> None:
+    world.google.store.put("shop-1", "x", labels={"team": "shop"})
+    error = world.refusal(selecting(**select))
+    assert isinstance(error, InvalidParameters)
+    assert "no secret" in str(error)
+    assert not world.google.calls
+
+
+def test_what_is_listed_is_looked_at_again(world: World) -> None:
+    """As if the service's filter found everything."""
+    world.google.store.finds_all = True
+    for name, labels in {"shop-1": {"team": "shop"}, "shop-2": {"team": "other"}, "other": {"team": "shop"}}.items():
+        world.google.store.put(name, name, labels=labels)
+    assert world.files(selecting(prefix="shop-", tags={"team": "shop"})) == {"shop-1": b"shop-1"}
+    assert world.files(selecting(tags={"team": "shop"})) == {"other": b"other", "shop-1": b"shop-1"}
+    assert isinstance(world.refusal(selecting(tags={"team": "shop", "tier": ""})), ObjectNotFound)
+
+
+def test_page_after_page_up_to_the_limit(world: World) -> None:
+    world.google.store.most_listed = 3
+    for number in range(10):
+        world.google.store.put(f"s{number}", str(number))
+    assert world.files(selecting(prefix="s")) == {f"s{number}": str(number).encode() for number in range(10)}
+    assert world.google.calls[LIST] == 4
+    world.google.calls.clear()
+    assert "more than 4 secrets" in str(world.refusal(selecting(prefix="s", limit=4)))
+    assert dict(world.google.calls) == {"sts.Token": 1, LIST: 2}, "one page more at most, and no read"
+
+
+class Together(GoogleStore):
+    """Every read waits until so many are there: one after the other they would never come."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__("my-project")
+        self._barrier = threading.Barrier(count, timeout=20)
+
+    def read(self, name: str) -> tuple[str, bytes]:
+        self._barrier.wait()
+        return super().read(name)
+
+
+def test_what_is_selected_is_read_side_by_side(world: World) -> None:
+    world.google.store = Together(10)
+    for number in range(10):
+        world.google.store.put(f"s{number}", str(number))
+    assert len(world.files(selecting(prefix="s"))) == 10
+
+
+def test_what_several_entries_mean_is_read_once(world: World) -> None:
+    for number in range(10):
+        world.google.store.put(f"s{number}", str(number))
+    entries = [
+        {"resourceName": "projects/my-project", "select": {"prefix": "s"}},
+        {"resourceName": "projects/my-project", "select": {"prefix": "s", "limit": 50}, "filePrefix": "again-"},
+        {"resourceName": "projects/my-project/secrets/s0/versions/latest", "path": "alone"},
+    ]
+    assert len(world.files(json.dumps(entries))) == 21
+    assert world.google.calls[ACCESS] == 10
+
+
+def test_a_selected_secret_that_is_gone_is_left_out_and_a_denied_one_is_told(world: World) -> None:
+    world.google.store.put("s1", "x")
+    world.google.store.put("s2", "y")
+    world.google.faults.add(Fault(ACCESS, 404, "NOT_FOUND", "gone", times=1))
+    assert len(world.files(selecting(prefix="s"))) == 1
+    world.google.deny(MEMBER, world.google.store.full("s2"))
+    assert isinstance(world.refusal(selecting(prefix="s")), AccessDenied)
 
 
 def test_short_names_need_a_project(world: World) -> None:

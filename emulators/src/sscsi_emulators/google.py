@@ -155,8 +155,11 @@ class GoogleEmulator:
 
     def _list(self, request: Any, context: grpc.ServicerContext) -> Any:
         self._admit(LIST, request.parent, context)
-        names, following = self.store.page(request.parent, request.filter, request.page_size, request.page_token)
-        secrets = [resources.Secret(name=name) for name in names]
+        try:
+            found, following = self.store.page(request.parent, request.filter, request.page_size, request.page_token)
+        except Absent as error:
+            context.abort(grpc.StatusCode[error.code], str(error))
+        secrets = [resources.Secret(name=name, labels=labels) for name, labels in found.items()]
         return service.ListSecretsResponse(secrets=secrets, next_page_token=following)
 
     def _admit(self, operation: str, name: str, context: grpc.ServicerContext) -> None:

@@ -1,5 +1,6 @@
 """What Google Cloud's emulator holds: secrets and parameters with their versions, by full name."""
 
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,11 +33,17 @@ class _Holder:
 class GoogleStore:
     """Secrets and parameters.
 
+    Attributes:
+        most_listed: of a page.
+        finds_all: whether filters are not looked at.
+
     Args:
         project: where names without one belong.
     """
 
     def __init__(self, project: str) -> None:
+        self.most_listed = 25_000
+        self.finds_all = False
         self._project = project
         self._holders: dict[str, _Holder] = {}
         self._lock = threading.Lock()
@@ -89,35 +96,55 @@ class GoogleStore:
             shown = holder_name if kind == "Parameter" else _numbered(holder_name)
             return f"{shown}/versions/{version}", holder.versions[version]
 
-    def page(self, parent: str, words: str, size: int, token: str) -> tuple[list[str], str]:
-        """Full names of a parent's secrets that a filter finds (`name:x AND labels.k="v"`), and the next page."""
+    def page(self, parent: str, words: str, size: int, token: str) -> tuple[dict[str, Mapping[str, str]], str]:
+        """Labels of a parent's secrets that a filter finds (`name:"x" AND labels.k="v"`), by full name; the next page.
+
+        Raises:
+            Absent: the filter is none.
+        """
+        terms = [] if self.finds_all else _terms(words)
         with self._lock:
-            names = [
-                name
+            found = [
+                (name, holder.labels)
                 for name, holder in sorted(self._holders.items())
-                if name.startswith(f"{parent}/secrets/") and all(map(_finds(name, holder), words.split(" AND ")))
+                if name.startswith(f"{parent}/secrets/") and all(term.finds(name, holder) for term in terms)
             ]
         start = int(token or 0)
-        end = start + min(size or 25_000, 25_000)
-        return names[start:end], str(end) if end < len(names) else ""
-
-
-def _finds(name: str, holder: _Holder) -> "_Finding":
-    return _Finding(name, holder)
+        end = start + min(size or 25_000, self.most_listed)
+        return dict(found[start:end]), str(end) if end < len(found) else ""
 
 
 @dataclass(frozen=True, slots=True)
-class _Finding:
-    name: str
-    holder: _Holder
+class _Term:
+    """`name:"x"` or `labels.k="v"`."""
 
-    def __call__(self, word: str) -> bool:
-        if word.startswith("name:"):
-            return word.removeprefix("name:") in self.name
-        if word.startswith("labels."):
-            key, _, value = word.removeprefix("labels.").partition("=")
-            return self.holder.labels.get(key) == value.strip('"')
-        return not word
+    name: bool
+    key: str
+    value: str
+
+    def finds(self, name: str, holder: _Holder) -> bool:
+        return self.value in name if self.name else holder.labels.get(self.key) == self.value
+
+
+_TERM: Final = re.compile(r'(?:(name):|labels\.([\w-]+)=)("(?:[^"\\]|\\.)*"|[\w-]+)(?: AND |$)')
+
+
+def _terms(words: str) -> list[_Term]:
+    """The terms of a filter (AIP-160), all of which must hold; a real server knows more than these.
+
+    Raises:
+        Absent: INVALID_ARGUMENT.
+    """
+    terms = []
+    at = 0
+    while at < len(words):
+        found = _TERM.match(words, at)
+        if found is None:
+            raise Absent("INVALID_ARGUMENT", f"Invalid filter: {words}")
+        value = re.sub(r"\\(.)", r"\1", found[3][1:-1]) if found[3].startswith('"') else found[3]
+        terms.append(_Term(found[1] is not None, found[2] or "", value))
+        at = found.end()
+    return terms
 
 
 def _numbered(name: str) -> str:

@@ -129,6 +129,10 @@ _PROVIDER: Final = re.compile(
     r"(?:(?:https:)?//iam\.googleapis\.com/)?"
     r"(projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]+/providers/[a-z0-9-]+)"
 )
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{0,255}")
+_LABEL: Final = re.compile(r"[\w-]{0,63}")
+"""Letters of any language (Google Cloud, requirements for labels)."""
+_LABEL_KEY: Final = re.compile(r"[^\W\d_][\w-]{0,62}")
 _PROJECT: Final = re.compile(r"[a-z0-9.:-]{1,63}")
 ACCOUNT: Final = re.compile(r"[A-Za-z0-9-]{1,63}@[a-z0-9.:-]{1,190}")
 """A Google service account's address: it becomes part of a path."""
@@ -202,10 +206,23 @@ def _resource(record: Record, written: str, common: ObjectFields, project: str, 
         if common.selection is None:
             return read_resource(written, project, location)
         where = f"/locations/{location}" if location else ""
+        _check_selection(record, common.selection)
         parent, place = read_parent(written or (f"projects/{project}{where}" if project else ""))
         return Search(parent, place, common.selection)
     except InvalidParameters as error:
         raise record.error(error.message, "resourceName", hint=error.hint) from error
+
+
+def _check_selection(record: Record, selection: Selection) -> None:
+    """Prefix and labels become part of a filter; what no secret can bear finds nothing, and is told."""
+    if not _ID.fullmatch(selection.prefix):
+        shown = clip(selection.prefix, 64)
+        raise record.error(f"no secret's id begins so: {shown}", SELECT, hint="Ids have letters, digits, - and _.")
+    for key, value in selection.tags:
+        if not _LABEL_KEY.fullmatch(key) or not _LABEL.fullmatch(value):
+            shown = clip(f"{key}={value}", 128)
+            hint = "Keys and values have small letters, digits, - and _; 63 at most."
+            raise record.error(f"no secret has such a label: {shown}", SELECT, hint=hint)
 
 
 def _mode(record: Record, default: int) -> int:

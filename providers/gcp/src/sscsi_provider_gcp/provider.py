@@ -47,15 +47,30 @@ class GcpSession:
         self.expires_at: Final = expires_at
 
     def fetch(self, objects: Sequence[GcpObject], deadline: Deadline) -> Mapping[GcpObject, Read | ObjectError]:
-        """See Session."""
-        return fetch_each(self._read, objects, deadline)
+        """See Session. What selections find is read side by side too, and what two of them find once."""
+        found: dict[Search, tuple[Resource, ...]] = {}
+        known: dict[GcpObject, Read | ObjectError] = {}
+        for one, outcome in fetch_each(self._begin, objects, deadline).items():
+            if isinstance(one, Search) and isinstance(outcome, tuple):
+                found[one] = outcome
+            elif not isinstance(outcome, tuple):
+                known[one] = outcome
+        left = [one for resources in found.values() for one in resources if one not in known]
+        reads = fetch_each(self._read, left, deadline)
+        known.update(reads.items())
+        known |= {one: secretmanager.together(one, resources, known) for one, resources in found.items()}
+        return {one: known[one] for one in objects}
 
     def close(self) -> None:
         """Channels are shared; there is nothing to give back."""
 
-    def _read(self, one: GcpObject, deadline: Deadline) -> Read:
+    def _begin(self, one: GcpObject, deadline: Deadline) -> Read | tuple[Resource, ...]:
+        """A read, or what a selection finds."""
         if isinstance(one, Search):
-            return secretmanager.select(self._caller, one, deadline)
+            return secretmanager.found(self._caller, one, deadline)
+        return self._read(one, deadline)
+
+    def _read(self, one: Resource, deadline: Deadline) -> Read:
         read = secretmanager.read if one.kind is Kind.SECRET else parametermanager.read
         return read(self._caller, one, deadline)
 
