@@ -104,13 +104,13 @@ def one(name: str, version: str = "latest", path: str = "a", **fields: object) -
     return json.dumps([entry])
 
 
-def new_key(world: World, account: str = TARGET) -> dict[str, str]:
+def new_key(google: GoogleEmulator, account: str = TARGET) -> dict[str, str]:
     """`key.json` of a Google service account that the backend knows."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     public = private.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    world.google.logins.key(account, public.decode())
+    google.logins.key(account, public.decode())
     pem = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -119,7 +119,7 @@ def new_key(world: World, account: str = TARGET) -> dict[str, str]:
         "client_email": account,
         "private_key": pem.decode(),
         "private_key_id": "k1",
-        "token_uri": f"{world.google.logins.url}/token",
+        "token_uri": f"{google.logins.url}/token",
     }
 
 

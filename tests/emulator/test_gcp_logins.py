@@ -228,7 +228,7 @@ def test_an_unknown_pool_is_told(world: World) -> None:
 
 @pytest.fixture
 def key(world: World) -> dict[str, str]:
-    return new_key(world)
+    return new_key(world.google)
 
 
 def test_a_referenced_key(world: World, key: dict[str, str]) -> None:

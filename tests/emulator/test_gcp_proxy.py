@@ -88,11 +88,11 @@ def as_pod_by_the_operators_pool(world: World, folder: Path) -> dict[str, bytes]
 
 def by_referenced_key(world: World, folder: Path) -> dict[str, bytes]:
     with_keys(world)
-    return world.files(one("s"), referenced={"key.json": json.dumps(new_key(world))}, tokens=NONE)
+    return world.files(one("s"), referenced={"key.json": json.dumps(new_key(world.google))}, tokens=NONE)
 
 
 def by_the_operators_key(world: World, folder: Path) -> dict[str, bytes]:
-    (folder / "key.json").write_text(json.dumps(new_key(world)))
+    (folder / "key.json").write_text(json.dumps(new_key(world.google)))
     environ = {"GOOGLE_APPLICATION_CREDENTIALS": str(folder / "key.json")}
     with_keys(world, environ=environ, allowed_auth=frozenset({"provider-adc"}))
     return world.files(one("s"), auth="provider-adc", tokens=NONE)

@@ -66,7 +66,7 @@ def test_a_universe_is_a_fact_of_the_identity(world: World) -> None:
 )
 def test_a_key_of_another_universe_is_refused(world: World, own: str, keys: object, shown: str) -> None:
     with_keys(world, universe=own)
-    key = new_key(world) | ({} if keys is None else {"universe_domain": keys})
+    key = new_key(world.google) | ({} if keys is None else {"universe_domain": keys})
     error = world.refusal(one("s"), referenced={"key.json": json.dumps(key)}, tokens=NONE)
     assert isinstance(error, AuthenticationFailed)
     assert f"its universe_domain is {shown}, but this provider asks {own}." in str(error)
@@ -76,12 +76,12 @@ def test_a_key_of_another_universe_is_refused(world: World, own: str, keys: obje
 @pytest.mark.parametrize("keys", ["googleapis.com", "", None])
 def test_googles_own_may_stand_there(world: World, keys: object) -> None:
     with_keys(world)
-    key = new_key(world) | {"universe_domain": keys}
+    key = new_key(world.google) | {"universe_domain": keys}
     assert world.files(one("s"), referenced={"key.json": json.dumps(key)}, tokens=NONE) == {"a": b"x"}
 
 
 def test_in_another_universe_a_key_signs_its_access_token_itself(world: World) -> None:
-    key = new_key(world) | {"universe_domain": OTHER, "token_uri": f"https://oauth2.{OTHER}/token"}
+    key = new_key(world.google) | {"universe_domain": OTHER, "token_uri": f"https://oauth2.{OTHER}/token"}
     access = KeyFiles(universe=OTHER).login(SecretText(json.dumps(key)), Deadline.after(5))
     claims = jwt.decode(access.token.reveal(), options={"verify_signature": False})
     assert (claims["iss"], claims["scope"]) == (TARGET, "https://www.googleapis.com/auth/cloud-platform")

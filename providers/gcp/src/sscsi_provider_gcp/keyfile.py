@@ -18,7 +18,7 @@ from sscsi_provider_gcp.channels import UNIVERSE
 from sscsi_provider_gcp.errors import no_answer
 from sscsi_shared.daemon.metrics import backend_call
 from sscsi_shared.deadline import Clock, Deadline
-from sscsi_shared.errors import AuthenticationFailed, clip
+from sscsi_shared.errors import AuthenticationFailed, BackendThrottled, BackendUnavailable, clip
 from sscsi_shared.http import CONNECT_SECONDS, MAX_ANSWER_BYTES, pool_for
 from sscsi_shared.secret import SecretText
 
@@ -27,6 +27,8 @@ KINDS: Final = ("service_account", "authorized_user")
 TOKEN_URLS: Final = ("https://oauth2.googleapis.com/token", "https://accounts.google.com/o/oauth2/token")
 _MAX_BYTES: Final = 64 << 10
 _READ_SECONDS: Final = 4.0
+_TOO_MANY: Final = 429
+_BROKEN: Final = 500
 _GRANT: Final = "unable to generate credentials from key.json: "
 
 
@@ -58,7 +60,8 @@ class KeyFiles:
 
         Raises:
             AuthenticationFailed: the file is no such key, or Google refuses it.
-            BackendUnavailable: no answer.
+            BackendThrottled: too many calls.
+            BackendUnavailable: no answer, or one that says 5xx.
         """
         info = self._checked(key)
         credentials = _credentials(info)
@@ -72,12 +75,15 @@ class KeyFiles:
             raise no_answer("The token endpoint", type(error.__cause__ or error).__name__) from None
         except exceptions.GoogleAuthError as error:
             backend_call("oauth2.Token", "refused")
+            if asking.status == _TOO_MANY or asking.status >= _BROKEN:
+                kind = BackendThrottled if asking.status == _TOO_MANY else BackendUnavailable
+                raise kind(f"{_GRANT}the token endpoint answers {asking.status}.") from None
             raise AuthenticationFailed(
                 f"{_GRANT}{_told(error)}", hint="Check that the key is not deleted and the account not disabled."
             ) from None
         except (ValueError, TypeError):
             raise AuthenticationFailed(f"{_GRANT}its private key can't be used.") from None
-        if asking.asked:  # in other universes a key signs its access token itself (AIP-4111)
+        if asking.status:  # in other universes a key signs its access token itself (AIP-4111)
             backend_call("oauth2.Token", "ok")
         lasts = (credentials.expiry - _utc_naive(self._now())).total_seconds() if credentials.expiry else 300.0
         return AccessToken(SecretText(str(credentials.token)), self._now() + lasts)
@@ -133,12 +139,16 @@ def _credentials(info: Mapping[str, Any]) -> Any:
 
 
 class _Asking:
-    """google-auth's transport: one POST within the deadline, no redirect, answers bounded."""
+    """google-auth's transport: POSTs within the deadline, no redirect, answers bounded.
+
+    Attributes:
+        status: of the last answer; 0 = there was none.
+    """
 
     def __init__(self, deadline: Deadline, ca_bundle: Path | None) -> None:
         self._deadline = deadline
         self._ca_bundle = ca_bundle
-        self.asked = False
+        self.status = 0
 
     def __call__(
         self, url: str, method: str = "GET", body: Any = None, headers: Any = None, timeout: Any = None, **_: Any
@@ -146,15 +156,16 @@ class _Asking:
         from google.auth import exceptions
 
         del timeout
-        self.asked = True
         limit = urllib3.Timeout(
             connect=max(0.001, self._deadline.at_most(CONNECT_SECONDS)),
             read=max(0.001, self._deadline.at_most(_READ_SECONDS)),
         )
+        self.status = 0
         try:
             answer = pool_for(url, self._ca_bundle).request(
                 method, url, body=body, headers=headers, timeout=limit, redirect=False, preload_content=False
             )
+            self.status = answer.status
             return _Answer(answer.status, answer.headers, answer.read(MAX_ANSWER_BYTES))
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise exceptions.TransportError(type(error).__name__) from error  # type: ignore[no-untyped-call]
