@@ -141,6 +141,16 @@ def prepare(server: OpenBao, kubernetes: KubernetesEmulator) -> None:
     )  # fmt: skip
 
 
+def test_the_root_token_is_in_no_list_of_processes(world: World) -> None:
+    if world.server.pid is None:
+        pytest.skip("VAULT_ADDR names a server that is not ours")
+    process = Path("/proc") / str(world.server.pid)
+    arguments = (process / "cmdline").read_bytes()
+    assert b"server\0-dev\0" in arguments
+    assert world.server.root.encode() not in arguments
+    assert (process / "environ").stat().st_mode & 0o077 == 0
+
+
 def test_kv_of_both_versions(world: World) -> None:
     world.server.ask("POST", "secret/data/db", {"data": {"password": "h+7Q", "port": 5432}})
     world.server.ask("POST", "kv/db", {"password": "one"})

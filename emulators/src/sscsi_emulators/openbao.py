@@ -26,6 +26,7 @@ if os.getppid() != int(sys.argv[1]):
 os.execv(sys.argv[2], sys.argv[2:])
 """
 """The server ends with us, however we end; the tie is to the thread that starts it."""
+_ROOT: Final = "BAO_DEV_ROOT_TOKEN_ID"
 _CA: Final = ("bao-ca.pem", "vault-ca.pem")
 
 
@@ -71,11 +72,11 @@ class OpenBao:
         self._process = subprocess.Popen(  # noqa: S603  # our own words
             [
                 sys.executable, "-c", _TIED, str(os.getpid()), found, "server", "-dev", "-dev-tls",
-                "-dev-no-store-token", f"-dev-tls-cert-dir={self.folder}", f"-dev-root-token-id={self.root}",
-                f"-dev-listen-address=127.0.0.1:{port}",
+                "-dev-no-store-token", f"-dev-tls-cert-dir={self.folder}", f"-dev-listen-address=127.0.0.1:{port}",
             ],
             stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL, start_new_session=True,
-            env={"HOME": str(self.folder), "PATH": "/usr/bin:/bin"},
+            # Everybody on the machine can read arguments, only we the environment (proc(5)).
+            env={"HOME": str(self.folder), "PATH": "/usr/bin:/bin", _ROOT: self.root},
         )  # fmt: skip
         try:
             self._await()
@@ -83,6 +84,11 @@ class OpenBao:
             self.__exit__(None, None, None)
             raise
         return self
+
+    @property
+    def pid(self) -> int | None:
+        """Of the running process; None = it does not run."""
+        return None if self._process is None else self._process.pid
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
