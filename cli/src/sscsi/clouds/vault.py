@@ -43,15 +43,7 @@ class VaultCloud:
         ask("POST", "sys/mounts/secret", {"type": "kv", "options": {"version": "1"}}, SPACE)
         ask("POST", f"sys/policies/acl/{ROLE}", {"policy": _POLICY}, SPACE)
         ask("POST", f"sys/auth/{MOUNT}", {"type": "kubernetes"}, SPACE)
-        config = {
-            "kubernetes_host": kubernetes.url,
-            "token_reviewer_jwt": kubernetes.admin_token,
-            "kubernetes_ca_cert": self.backend.ca_file.read_text(
-                encoding="utf-8"
-            ),  # asked for, though it is plain HTTP
-            "disable_local_ca_jwt": True,
-        }
-        ask("POST", f"auth/{MOUNT}/config", config, SPACE)
+        self.backend.trust(kubernetes.url, kubernetes.admin_token, MOUNT, SPACE)
         role = {
             "bound_service_account_names": ACCOUNT,
             "bound_service_account_namespaces": NAMESPACE,
