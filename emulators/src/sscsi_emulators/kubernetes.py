@@ -19,8 +19,10 @@ import yaml
 from werkzeug.wrappers import Request, Response
 
 from sscsi_emulators.faults import Faults
+from sscsi_emulators.kubernetes_apply import APPLY
 from sscsi_emulators.kubernetes_lists import selected
-from sscsi_emulators.kubernetes_objects import RESOURCES, Objects, Resource, Status, failure
+from sscsi_emulators.kubernetes_objects import RESOURCES, SECRET, Objects, Resource
+from sscsi_emulators.kubernetes_status import Status, failure
 from sscsi_emulators.kubernetes_tokens import Accounts
 from sscsi_emulators.signing import TokenSigner
 from sscsi_emulators.tokens import TokenExpired, TokenInvalid
@@ -84,10 +86,16 @@ class KubernetesEmulator:
             for body in bodies:
                 if body:
                     self._objects.apply(body)
+        self._objects.collect()
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """Delete an object."""
         self._objects.delete(Resource.of_kind(kind), namespace, name)
+        self._objects.collect()
+
+    def find(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        """An object as it is kept, without a request that is counted; None if there is none."""
+        return self._objects.find(Resource.of_kind(kind), namespace, name)
 
     def grant(self, user: str, verb: str, resource: str) -> None:
         """Give a right in all namespaces: ("system:serviceaccount:kube-system:aws", "get", "serviceaccounts")."""
@@ -142,7 +150,9 @@ class KubernetesEmulator:
                 self._objects.require(target.resource, target.namespace, target.name)
                 written = self.logs.get((target.namespace, target.name), bytes)
                 return Response(written(), 200, mimetype="text/plain")
-            status, body = self._act(request, target)
+            status, body = self._act(request, target, user)
+            if request.method != "GET":
+                self._objects.collect()
             return _json(body, status)
         except Status as error:
             return _json(error.body, error.code)
@@ -179,7 +189,7 @@ class KubernetesEmulator:
             details={**details, "kind": target.resource.plural},
         )
 
-    def _act(self, request: Request, target: "_Target") -> tuple[int, dict[str, Any]]:
+    def _act(self, request: Request, target: "_Target", user: str) -> tuple[int, dict[str, Any]]:
         resource, namespace, name = target.resource, target.namespace, target.name
         if target.subresource == "token" or resource.plural == "tokenreviews":
             if request.method != "POST":
@@ -192,12 +202,34 @@ class KubernetesEmulator:
         if request.method == "GET":
             return 200, self._objects.require(resource, namespace, name) if name else self._list(request, target)
         if request.method == "POST":
-            return 201, self._objects.create(resource, namespace, _object(request))
+            return 201, self._objects.create(resource, namespace, _object(request), _manager(request))
         if request.method == "PATCH" and name:
-            return 200, self._objects.patch(resource, namespace, name, request.mimetype, request.get_json())
+            return self._patch(request, target, user)
         if request.method == "DELETE" and name:
-            return 200, self._objects.delete(resource, namespace, name)
+            found = self._objects.delete(resource, namespace, name)
+            if resource.kind in {"Pod", "ServiceAccount"}:
+                return 200, found
+            details = {**resource.details(name), "uid": found["metadata"]["uid"]}
+            status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+            return 200, {**status, "details": details}
         raise failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+
+    def _patch(self, request: Request, target: "_Target", user: str) -> tuple[int, dict[str, Any]]:
+        """An apply that makes an object needs the right to create it too (recording 07)."""
+        resource, namespace, name = target.resource, target.namespace, target.name
+        kind, body = request.mimetype, json.loads(request.get_data())
+        manager = _manager(request)
+        made = False
+        if kind == APPLY and resource == SECRET:
+            manager = request.args.get("fieldManager", "")
+            made = self._objects.find(resource, namespace, name) is None
+            if made:
+                making = _Target(resource, namespace, name, "", "POST")
+                self._authorize(user, making)
+                self.asked.add((user, making.label))
+        force = request.args.get("force") == "true"
+        found = self._objects.patch(resource, namespace, name, kind, body, manager, force=force)
+        return 201 if made else 200, found
 
     def _list(self, request: Request, target: "_Target") -> dict[str, Any]:
         found = self._objects.list(target.resource, target.namespace)
@@ -269,6 +301,11 @@ class _Target:
         if resource is None or version not in resource.versions:
             return None
         return cls(resource, namespace, rest[1], rest[2], request.method)
+
+
+def _manager(request: Request) -> str:
+    """Who writes: as the query says, or the first word of the user agent."""
+    return request.args.get("fieldManager") or request.headers.get("User-Agent", "").partition("/")[0]
 
 
 def _object(request: Request) -> dict[str, Any]:

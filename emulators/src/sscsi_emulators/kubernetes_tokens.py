@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import jwt
 
-from sscsi_emulators.kubernetes_objects import Objects, Resource, Status, failure, rfc3339
+from sscsi_emulators.kubernetes_objects import Objects, Resource, rfc3339
+from sscsi_emulators.kubernetes_status import Status, failure
 from sscsi_emulators.signing import TokenSigner
 from sscsi_emulators.tokens import TokenExpired, TokenInvalid
 
