@@ -8,15 +8,15 @@ from typing import Any, Final
 import yaml
 
 from kube_rig import kubeconfig
-from sscsi.clouds.cloud import CLASS
+from sscsi.clouds.cloud import CLASS, NAMESPACE
 from sscsi.daemons import Daemon
-from sscsi.kubelet import Kubelet
+from sscsi.kubelet import Kubelet, PodVolume
 from sscsi.stage import Stage
 
 DEPLOY: Final = Path(__file__).parents[1] / "deploy"
 NODE: Final = "node-1"
 TAINT: Final = {"key": "secrets-store.csi.k8s.io/agent-not-ready", "effect": "NoExecute"}
-ROLES: Final = ("driver/rbac.yaml", "driver/rbac-startup-taint.yaml")
+ROLES: Final = ("driver/rbac.yaml", "driver/rbac-startup-taint.yaml", "driver/rbac-secretobjects.yaml")
 USER: Final = "system:serviceaccount:kube-system:secrets-store-csi-driver"
 
 
@@ -72,6 +72,22 @@ class ClusterStage:
         """A client of the driver's socket."""
         with Kubelet(self.stage.driver.socket, self.stage.kubelet_root) as kubelet:
             yield kubelet
+
+    def with_secret(self, name: str, of_class: str = CLASS) -> None:
+        """Let the class make a Secret of its one file."""
+        body = yaml.safe_load(self.stage.class_file(of_class).read_text())
+        entry = {"secretName": name, "type": "Opaque", "data": [{"objectName": "password", "key": "password"}]}
+        body["spec"]["secretObjects"] = [entry]
+        self.kubernetes.apply(body)
+
+    def pod(self, volume: PodVolume, *owners: dict[str, Any]) -> None:
+        """Let the API server know a volume's pod."""
+        metadata = {"namespace": volume.namespace, "name": volume.pod, "uid": volume.pod_uid}
+        self._apply("v1", "Pod", {**metadata, **({"ownerReferences": list(owners)} if owners else {})}, {})
+
+    def secret(self, name: str) -> dict[str, Any] | None:
+        """A Secret, as the API server keeps it."""
+        return self.kubernetes.find("Secret", NAMESPACE, name)
 
     def asked(self) -> set[tuple[str, str]]:
         """(verb, resource) of what the driver has asked for."""

@@ -1,8 +1,10 @@
 """The driver as a cluster runs it: classes, the CSIDriver object and statuses by way of the API server."""
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -57,6 +59,8 @@ def test_a_pod_is_served_by_the_api_servers_objects(cluster: ClusterStage) -> No
 def test_the_roles_are_exactly_what_the_driver_asks_for(cluster: ClusterStage) -> None:
     """A life: the startup taint, mounts, a missing class, a restart, a change. Nothing is denied, nothing is idle."""
     volume = cluster.stage.volume()
+    cluster.with_secret("from-class")
+    cluster.pod(volume)
     with cluster.driver() as driver, cluster.kubelet() as kubelet:
         target = kubelet.publish(volume)
         with pytest.raises(grpc.RpcError):
@@ -75,6 +79,32 @@ def test_the_roles_are_exactly_what_the_driver_asks_for(cluster: ClusterStage) -
         kubelet.unpublish(volume)
     assert cluster.kubernetes.denied == set()
     assert cluster.asked() == cluster.granted
+
+
+def test_a_secret_is_there_before_the_pod_starts_and_changes_with_its_content(cluster: ClusterStage) -> None:
+    volume = cluster.stage.volume()
+    cluster.with_secret("from-class")
+    cluster.pod(volume)
+    rotation = ("--enable-secret-rotation=true", "--rotation-poll-interval=2s")
+    with cluster.driver(*rotation) as driver, cluster.kubelet() as kubelet:
+        kubelet.publish(volume)
+        made = cluster.secret("from-class")
+        assert made is not None, "it is there when kubelet has its answer"
+        assert base64.b64decode(made["data"]["password"]).decode() == VALUE
+        assert [owner["kind"] for owner in made["metadata"]["ownerReferences"]] == ["SecretProviderClassPodStatus"]
+        assert cluster.kubernetes.calls["patch secrets"] == 1
+        kubelet.publish(volume)
+        assert cluster.kubernetes.calls["patch secrets"] == 1
+        cluster.stage.clouds[AwsCloud.name].put("changed")
+        assert until(lambda: content(cluster.secret("from-class")) == b"changed")
+        kubelet.unpublish(volume)
+    log = driver.log.read_text()
+    assert VALUE not in log
+    assert base64.b64encode(VALUE.encode()).decode() not in log
+
+
+def content(secret: dict[str, Any] | None) -> bytes:
+    return base64.b64decode((secret or {}).get("data", {}).get("password", ""))
 
 
 def note_of_kubelet(target: Path) -> None:

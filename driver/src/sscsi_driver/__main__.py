@@ -31,6 +31,7 @@ from sscsi_driver.publishing import Publisher
 from sscsi_driver.recovery import NobodyKnows, Recovery
 from sscsi_driver.refreshing import Refresher
 from sscsi_driver.rotation import Rotation
+from sscsi_driver.secret_sink import NoSecrets, SecretSink
 from sscsi_driver.startup import StartUp
 from sscsi_driver.status_folder import NoStatus, StatusFolder, StatusSink
 from sscsi_shared.daemon.metrics import REGISTRY
@@ -40,6 +41,7 @@ from sscsi_shared.daemon.socket import prepare_folder
 if TYPE_CHECKING:
     from sscsi_driver.kube import Kube
     from sscsi_driver.node_objects import ApiNode
+    from sscsi_driver.syncing import Syncer
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +68,11 @@ def main() -> None:
     kube = _kube(options)
     classes = _classes(options, kube)
     providers = Providers(options.provider_folders, options.max_receive_bytes)
-    filler, volumes = _filler(options, classes, providers, kube), NodeVolumes()
     own_node, events, parts = _of_cluster(kube, options.publish.node)
+    secrets = NoSecrets() if kube is None or options.objects is not None else _secrets(kube, classes, events, metrics)
+    if not isinstance(secrets, NoSecrets):
+        parts.append(secrets)
+    filler, volumes = _filler(options, classes, providers, kube, secrets), NodeVolumes()
     refresher = Refresher(filler=filler, volumes=volumes, metrics=metrics, events=events)
     REGISTRY.register(VolumeGauges(refresher.states, refresher.ages))
     publisher = Publisher(filler=filler, refresher=refresher, volumes=volumes, metrics=metrics, events=events)
@@ -167,12 +172,23 @@ def _statuses(options: DriverOptions, kube: "Kube | None") -> StatusSink:
     return ApiStatuses(kube)
 
 
-def _filler(options: DriverOptions, classes: Classes, providers: Providers, kube: "Kube | None") -> Filler:
+def _secrets(kube: "Kube", classes: Classes, events: Events, metrics: DriverMetrics) -> "Syncer":
+    from sscsi_driver.secret_api import ApiSecrets
+    from sscsi_driver.secret_writer import SecretWriter
+    from sscsi_driver.syncing import Syncer
+
+    return Syncer(writer=SecretWriter(ApiSecrets(kube), classes), classes=classes, events=events, metrics=metrics)
+
+
+def _filler(
+    options: DriverOptions, classes: Classes, providers: Providers, kube: "Kube | None", secrets: SecretSink
+) -> Filler:
     return Filler(
         classes=classes,
         providers=providers,
         statuses=_statuses(options, kube),
         settings=options.publish,
+        secrets=secrets,
     )
 
 

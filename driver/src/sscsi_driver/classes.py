@@ -26,6 +26,7 @@ class SecretProviderClass:
         name: of the class.
         provider: `spec.provider`; never empty.
         parameters: `spec.parameters`; never empty; nested things are one text.
+        secret_objects: `spec.secretObjects` as they came; what is wrong with one fails no mount.
         refresh: the annotation sscsi.dev/refresh; whenever it changes, the class's volumes are fetched at once.
     """
 
@@ -34,6 +35,7 @@ class SecretProviderClass:
     provider: str
     parameters: Mapping[str, str]
     refresh: str = ""
+    secret_objects: Sequence[Mapping[str, Any]] = ()
 
 
 class Classes(Protocol):
@@ -116,7 +118,15 @@ def class_of(body: Mapping[str, Any], namespace: str, name: str, where: str = ""
                 "Put it into quotation marks; put a list behind `|`."
             )
     refresh = _mapping(_mapping(body.get("metadata")).get("annotations")).get(REFRESH_ANNOTATION)
-    return SecretProviderClass(namespace, name, provider, dict(parameters), refresh if isinstance(refresh, str) else "")
+    objects = spec.get("secretObjects")
+    return SecretProviderClass(
+        namespace,
+        name,
+        provider,
+        dict(parameters),
+        refresh if isinstance(refresh, str) else "",
+        tuple(_mapping(entry) for entry in objects) if isinstance(objects, list | tuple) else (),
+    )
 
 
 def driver_of(body: Mapping[str, Any]) -> DriverObject:

@@ -80,6 +80,21 @@ def rotation_failed(of_class: str, message: str) -> Event:
     )
 
 
+def sync_failed(of_class: str, message: str) -> Event:
+    """Secrets that a class asks for are not there, or not up to date.
+
+    Args:
+        of_class: the class.
+        message: which, why, and what to do.
+    """
+    return Event(
+        "SyncFailed",
+        f"SecretProviderClass {of_class}: a Secret of its secretObjects is not up to date, and is tried again; the "
+        f"volume's files are. {message}",
+        warning=True,
+    )
+
+
 def rotation_off(driver_name: str) -> str:
     """Why volumes do not rotate though the operator wants it."""
     return (

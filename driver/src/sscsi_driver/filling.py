@@ -1,10 +1,12 @@
 """From a request to a volume's content, for the first time and again: the class, the provider, files and status."""
 
 import errno
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import grpc
 
@@ -12,16 +14,21 @@ from sscsi_driver.attributes import OverlayRule
 from sscsi_driver.classes import Classes, SecretProviderClass
 from sscsi_driver.dispatch import Providers
 from sscsi_driver.errors import ErrorType, PublishError
+from sscsi_driver.mounted_files import read_mounted
 from sscsi_driver.preparing import Prepared, PublishRequest, prepare
+from sscsi_driver.secret_objects import file_names
+from sscsi_driver.secret_sink import Filled, NoSecrets, SecretSink
 from sscsi_driver.status import pod_status
 from sscsi_driver.status_folder import StatusSink
 from sscsi_driver.tmpfs import TmpfsLimits
 from sscsi_shared.cancellation import Cancellation
-from sscsi_shared.deadline import Deadline
+from sscsi_shared.deadline import Clock, Deadline, Instant
 from sscsi_shared.errors import InvalidParameters
 from sscsi_shared.file_access import FileAccess, give_all
 from sscsi_shared.mount import MountResult, PodInfo
 from sscsi_shared.publish import publish
+
+_NO_SECRETS: Final = NoSecrets()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +59,26 @@ class Filler:
         providers: who is asked.
         statuses: where pod statuses go.
         settings: what the operator decided.
+        secrets: what makes Kubernetes Secrets of the content.
+        now: seconds since 1970.
     """
 
     def __init__(
-        self, *, classes: Classes, providers: Providers, statuses: StatusSink, settings: PublishSettings
+        self,
+        *,
+        classes: Classes,
+        providers: Providers,
+        statuses: StatusSink,
+        settings: PublishSettings,
+        secrets: SecretSink = _NO_SECRETS,
+        now: Clock = time.time,
     ) -> None:
         self.settings = settings
         self._classes = classes
         self._providers = providers
         self._statuses = statuses
+        self._secrets = secrets
+        self._now = now
 
     def prepare(self, request: PublishRequest) -> Prepared:
         """See preparing.prepare."""
@@ -90,6 +108,7 @@ class Filler:
         Raises:
             PublishError: with the pod's name; files published before are in place.
         """
+        began = self._now()
         with _naming(prepared.pod):
             result = self._providers.mount(prepared.of_class.provider, prepared.request, deadline, cancellation)
             changed = _write(target, result, prepared.access)
@@ -103,11 +122,22 @@ class Filler:
                 code=grpc.StatusCode.INTERNAL,
                 error_type=ErrorType.STATUS_WRITE_ERROR,
             ) from error
+        self._sync(target, prepared, result, began, deadline)
         return changed
+
+    def _sync(self, target: Path, prepared: Prepared, result: MountResult, began: Instant, deadline: Deadline) -> None:
+        """Make Secrets of the content: before the pod starts, whose variables may come from them."""
+        of_class = prepared.of_class
+        files = {file.path: file.contents for file in result.files}
+        if not files and of_class.secret_objects:
+            files = read_mounted(target, file_names(of_class.secret_objects))
+        filled = Filled(target, prepared.pod, of_class.name, of_class.provider, files, began)
+        self._secrets.write(filled, of_class.secret_objects, deadline)
 
     def forget(self, target: Path) -> None:
         """The volume is gone."""
         self._statuses.remove(str(target))
+        self._secrets.forget(target)
 
 
 @contextmanager

@@ -127,11 +127,28 @@ class DriverMetrics:
             registry=registry,
         )
 
+        self._synced = Counter(
+            "sync_k8s_secret", "Kubernetes Secrets written", ("provider", "os_type"), registry=registry
+        )
+        self._sync_seconds = Histogram(
+            "k8s_secret_duration_sec",
+            "Seconds that writing the Secrets of a volume took",
+            ("os_type",),
+            registry=registry,
+            buckets=_BOUNDS,
+        )
+        self._sync_failed = Counter(
+            "sscsi_sync_failed",
+            "Attempts to bring the Secrets of a volume up to date that failed",
+            ("provider", "os_type"),
+            registry=registry,
+        )
+
         self._begin()
 
     def _begin(self) -> None:
         """Series without a word of others exist from the start: a rate over a first event can be seen."""
-        for series in (self._unpublish, self._unpublish_error, self._rotation_seconds):
+        for series in (self._unpublish, self._unpublish_error, self._rotation_seconds, self._sync_seconds):
             series.labels(_OS)
         for reason in ("not_due", "tokens", "backed_off"):
             self._skipped.labels(reason)
@@ -164,3 +181,15 @@ class DriverMetrics:
     def rotation_failed(self, provider: str, error_type: str) -> None:
         """A filled volume was asked for again and kept its previous files."""
         self._rotation_error.labels(self._provider(provider), self._error_type(error_type), _OS, "true").inc()
+
+    def synced(self, provider: str, number: int) -> None:
+        """Secrets of a volume were written."""
+        self._synced.labels(self._provider(provider), _OS).inc(number)
+
+    def sync_took(self, seconds: float) -> None:
+        """Writing the Secrets of a volume took so long."""
+        self._sync_seconds.labels(_OS).observe(seconds)
+
+    def sync_failed(self, provider: str) -> None:
+        """A volume's Secrets could not all be brought up to date."""
+        self._sync_failed.labels(self._provider(provider), _OS).inc()

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 # Generic resources are plain JSON: a taint goes back in the patch exactly as it came.
 _NODE: Final = create_global_resource("", "v1", "Node", "nodes")
 _CSI_NODE: Final = create_global_resource("storage.k8s.io", "v1", "CSINode", "csinodes")
-_POD: Final = create_namespaced_resource("", "v1", "Pod", "pods")
+POD: Final = create_namespaced_resource("", "v1", "Pod", "pods")
 _CHUNK: Final = 500
 _METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 _STATIC_POD: Final = "kubernetes.io/config.hash"
@@ -72,7 +72,7 @@ class ApiNode:
             pods = self._kube.ask(
                 f"list pods for node {self._node}",
                 lambda client: list(
-                    client.list(_POD, namespace="*", fields={"spec.nodeName": self._node}, chunk_size=_CHUNK)
+                    client.list(POD, namespace="*", fields={"spec.nodeName": self._node}, chunk_size=_CHUNK)
                 ),
             )
         except KubeError as error:

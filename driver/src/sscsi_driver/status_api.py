@@ -14,7 +14,7 @@ from lightkube.types import PatchType
 
 from sscsi_driver.kube import Conflict, Kube, KubeError
 
-_STATUS: Final = create_namespaced_resource(
+STATUS: Final = create_namespaced_resource(
     "secrets-store.csi.x-k8s.io", "v1", "SecretProviderClassPodStatus", "secretproviderclasspodstatuses"
 )
 _STATUSES: Final = "secretproviderclasspodstatuses"
@@ -60,7 +60,7 @@ class ApiStatuses:
         try:
             self._kube.ask(
                 f"create {_STATUSES}",
-                lambda client: client.create(_STATUS(**body), namespace=body["metadata"]["namespace"]),
+                lambda client: client.create(STATUS(**body), namespace=body["metadata"]["namespace"]),
             )
         except Conflict:
             return False
@@ -70,7 +70,7 @@ class ApiStatuses:
         """Whether it said anything else: it may be of this pod on another node, or of an older driver."""
         metadata = status["metadata"]
         namespace, name = metadata["namespace"], metadata["name"]
-        found = self._kube.ask(f"get {_STATUSES}", lambda client: client.get(_STATUS, name, namespace=namespace))
+        found = self._kube.ask(f"get {_STATUSES}", lambda client: client.get(STATUS, name, namespace=namespace))
         there: Mapping[str, Any] = found.to_dict()  # type: ignore[no-untyped-call]
         known = there.get("metadata") or {}
         same = (
@@ -87,7 +87,7 @@ class ApiStatuses:
         self._kube.ask(
             f"patch {_STATUSES}",
             lambda client: client.patch(
-                _STATUS, name, cast("Any", patch), namespace=namespace, patch_type=PatchType.MERGE
+                STATUS, name, cast("Any", patch), namespace=namespace, patch_type=PatchType.MERGE
             ),
         )
         return True
