@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from sscsi_provider_azure.content import with_password
-from sscsi_provider_azure.objects import WORDS, AzureObject, Found, Secret
-from sscsi_provider_azure.vault_client import Listed, VaultClient
+from sscsi_provider_azure.vault_client import Listed, VaultClient, start_of
+from sscsi_provider_azure.vault_objects import WORDS, AzureObject, Found, Secret
 from sscsi_shared.deadline import Deadline, Instant
 from sscsi_shared.errors import AuthenticationFailed, ObjectError, ObjectNotFound, ObjectUnusable
 from sscsi_shared.fetch import fetch_each
@@ -115,8 +115,7 @@ def _chosen(wanted: AzureObject, answers: _Answers) -> tuple[_Get, ...] | Object
         versions = versions[versions.index(wanted.version) :] if wanted.version in versions else []
     if not versions:
         return ObjectNotFound(
-            f"failed to get objectType:{kind}, objectName:{wanted.name}, objectVersion:{wanted.version}: "
-            "there is no enabled version to begin with.",
+            f"{start_of(kind, wanted.name, wanted.version)}there is no enabled version to begin with.",
             hint="Check objectVersion, and that a version is enabled.",
         )
     return tuple(_Get(kind, wanted.name, version) for version in versions[: wanted.history])

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from sscsi_provider_azure.content import PARTS, CertificateFiles, Form, SecretContent, SecretValue
+from sscsi_provider_azure.vault_objects import KINDS, AzureObject, Certificate, Found, Key, Secret
 from sscsi_shared.errors import InvalidParameters, clip
 from sscsi_shared.mount import Output, Spread
-from sscsi_shared.object_fields import OBJECT_FIELDS, SELECT, ObjectFields, Selection, object_fields
+from sscsi_shared.object_fields import OBJECT_FIELDS, SELECT, ObjectFields, object_fields
 from sscsi_shared.paths import MAX_MODE, Naming, check_path
 from sscsi_shared.transform import WHOLE, Decode, Transform, chained
 from sscsi_shared.yaml_records import Record
@@ -28,65 +29,8 @@ _OCTAL: Final = re.compile(r"[0-7]{1,4}")
 _NAME: Final = re.compile(r"[-a-zA-Z0-9]{1,127}")
 _VERSION: Final = re.compile(r"[a-zA-Z0-9]{1,64}")
 _VAULT: Final = re.compile(r"[-a-zA-Z0-9]{3,24}")
+_GET: Final = "failed to get objectType:"
 _LOAD: Final = "failed to yaml unmarshal objects, error: "
-
-
-@dataclass(frozen=True, slots=True)
-class VaultObject:
-    """One object of a vault.
-
-    Attributes:
-        vault: its name, as written.
-        name: of the object.
-        version: empty = the newest.
-        history: how many versions, from that one on backwards; 0 = that one alone.
-        password: name of the secret with the password of a PKCS#12 file; empty = none.
-    """
-
-    vault: str
-    name: str
-    version: str = ""
-    history: int = 0
-    password: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Secret(VaultObject):
-    """A secret."""
-
-
-@dataclass(frozen=True, slots=True)
-class Key(VaultObject):
-    """A key's public half."""
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate(VaultObject):
-    """A certificate without its private key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Objects by what they have in common.
-
-    Attributes:
-        vault: its name, as written.
-        kind: of the objects.
-        selection: which of them.
-    """
-
-    vault: str
-    kind: type[VaultObject]
-    selection: Selection
-
-
-AzureObject: TypeAlias = Secret | Key | Certificate | Found
-KINDS: Final[dict[str, type[Secret] | type[Key] | type[Certificate]]] = {
-    "secret": Secret,
-    "key": Key,
-    "cert": Certificate,
-}
-WORDS: Final[dict[type, str]] = {kind: word for word, kind in KINDS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +75,7 @@ def read_entries(text: str, rules: Rules) -> tuple[Entry, ...]:
     """
     tree = parse(text, Dialect.TEXT, where="objects", prefix=_LOAD)
     taken: dict[str, AzureObject] = {}
-    return tuple(_entry(record, rules, taken) for record in _records(tree))
+    return tuple(_read(index, record, rules, taken) for index, record in enumerate(_records(tree)))
 
 
 def check_vault(name: str, path: str, at: Callable[..., InvalidParameters] = InvalidParameters) -> str:
@@ -173,19 +117,36 @@ def _records(tree: Node) -> Iterator[Record]:
         yield Record(Node(inner.tree, inner.dialect, inner.path), FIELDS)
 
 
+def _read(index: int, record: Record, rules: Rules, taken: dict[str, AzureObject]) -> Entry:
+    """One entry; a value of another kind than its field's can't be unmarshalled, in the existing provider's words."""
+    try:
+        return _entry(record, rules, taken)
+    except InvalidParameters as error:
+        if error.message.startswith(_GET):
+            raise
+        raise before(f"unmarshal failed for keyVaultObjects at index {index}, error: ", error) from error
+
+
+def before(start: str, error: InvalidParameters) -> InvalidParameters:
+    """An error with words in front of its own."""
+    return InvalidParameters(
+        start + error.message, path=error.path, line=error.line, column=error.column, hint=error.hint
+    )
+
+
 _SHAPE: Final = "Write `array:`, and under it a list of entries: `- |` with objectName and objectType below."
 
 
 def _entry(record: Record, rules: Rules, taken: dict[str, AzureObject]) -> Entry:
     name, version = _text(record, "objectName"), _text(record, "objectVersion")
     kind, word = _kind(record, f"objectName:{name}, objectVersion:{version}")
-    start = f"failed to get objectType:{word}, objectName:{clip(name, 128)}, objectVersion:{clip(version, 64)}: "
+    start = f"{_GET}{word}, objectName:{clip(name, 128)}, objectVersion:{clip(version, 64)}: "
 
     def wrong(message: str, field: str, hint: str = "") -> InvalidParameters:
         return record.error(start + message, field, hint=hint)
 
     mode = _mode(record, rules.default_mode, wrong)
-    common = _common(record, mode, kind, wrong)
+    common = _common(record, mode, kind, start, wrong)
     vault = _text(record, "keyvaultName")
     if vault:
         check_vault(vault, "", lambda message, path: wrong(message, path or "keyvaultName"))
@@ -265,19 +226,21 @@ def _kind(record: Record, what: str) -> tuple[type[Secret] | type[Key] | type[Ce
     if kind is None:
         hint = f"Write `{word.lower()}`." if word.lower() in KINDS else ""
         raise record.error(
-            f"failed to get objectType:{clip(word, 64)}, {clip(what, 256)}: "
-            "Invalid vaultObjectTypes. Should be secret, key, or cert.",
+            f"{_GET}{clip(word, 64)}, {clip(what, 256)}: Invalid vaultObjectTypes. Should be secret, key, or cert.",
             "objectType",
             hint=hint,
         )
     return kind, word
 
 
-def _common(record: Record, mode: int, kind: type, wrong: Wrong) -> ObjectFields:
+def _common(record: Record, mode: int, kind: type, start: str, wrong: Wrong) -> ObjectFields:
     encoding = _text(record, "objectEncoding")
     if encoding and kind is not Secret:
         raise wrong("objectEncoding only supported for objectType: secret.", "objectEncoding")
-    common = object_fields(record, Naming(), mode)
+    try:
+        common = object_fields(record, Naming(), mode)
+    except InvalidParameters as error:
+        raise before(start, error) from error
     if kind is not Secret and (common.jmes or common.all_keys):
         raise wrong("jmesPath and allKeys only supported for objectType: secret.", "jmesPath")
     return common
@@ -346,5 +309,6 @@ def _password(record: Record, kind: type, wrong: Wrong) -> str:
 def _checked(text: str, form: re.Pattern[str], field: str, wrong: Wrong) -> str:
     """What becomes a part of a URL: nothing else may stand in it."""
     if not form.fullmatch(text):
-        raise wrong(f"{field} {clip(text, 128)!r} is none of a vault.", field, "Letters, digits and hyphens alone.")
+        may_be = "letters and digits" if form is _VERSION else "letters, digits and hyphens"
+        raise wrong(f"{field} {clip(text, 128)!r} is none of a vault.", field, f"It has {may_be} alone.")
     return text

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Final
 
 from sscsi_provider_azure.clouds import cloud_of, is_described
-from sscsi_provider_azure.objects import Entry, Rules, check_vault, read_entries
+from sscsi_provider_azure.objects import Entry, Rules, before, check_vault, read_entries
 from sscsi_shared.errors import InvalidParameters, clip
 from sscsi_shared.mount import MountInput
 from sscsi_shared.parameters import Parameters
@@ -205,7 +205,4 @@ def failed(mode: Mode) -> str:
 
 
 def _with_start(error: InvalidParameters) -> InvalidParameters:
-    start = "" if error.message.startswith(WRAPPED) else WRAPPED
-    return InvalidParameters(
-        start + error.message, path=error.path, line=error.line, column=error.column, hint=error.hint
-    )
+    return error if error.message.startswith(WRAPPED) else before(WRAPPED, error)

@@ -14,7 +14,6 @@ from sscsi_provider_azure.challenges import Challenges
 from sscsi_provider_azure.clouds import Cloud, cloud_of, described, is_described
 from sscsi_provider_azure.identity import Auth, AzureIdentity, Credentials
 from sscsi_provider_azure.keyvault import KeyVaultSession
-from sscsi_provider_azure.objects import AzureObject
 from sscsi_provider_azure.parameters import (
     WRAPPED,
     AzureRequest,
@@ -28,6 +27,7 @@ from sscsi_provider_azure.parameters import (
 from sscsi_provider_azure.token_proxy import TokenProxy
 from sscsi_provider_azure.tokens import SharedTokens
 from sscsi_provider_azure.vault_client import VaultClient
+from sscsi_provider_azure.vault_objects import AzureObject
 from sscsi_provider_azure.wire import Wire
 from sscsi_shared.allowed_auth import check_allowed
 from sscsi_shared.class_files import ClassFiles, read_file

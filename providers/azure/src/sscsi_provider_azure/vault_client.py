@@ -18,6 +18,7 @@ from sscsi_provider_azure.errors import is_worth_another_try, object_error
 from sscsi_provider_azure.identity import AzureIdentity
 from sscsi_provider_azure.keys import certificate_pem, public_pem
 from sscsi_provider_azure.metrics import counted
+from sscsi_provider_azure.parameters import WRAPPED
 from sscsi_provider_azure.wire import timeouts
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import AuthenticationFailed, BackendUnavailable, MountError, ObjectUnusable, OutOfTime, clip
@@ -102,7 +103,7 @@ class VaultClient:
         """
         read = {"secret": _secret, "key": _key, "cert": _certificate}[kind]
         path = f"{_SCHEMES[kind]}/{name}/{version}"
-        start = _start(kind, name, version)
+        start = start_of(kind, name, version)
         try:
             return self._call(
                 f"Get{_OPERATIONS[kind]}", kind, name, f"{start}GET https://{self._host}/{path}", deadline,
@@ -125,7 +126,7 @@ class VaultClient:
             "key": "list_properties_of_key_versions",
             "cert": "list_properties_of_certificate_versions",
         }[kind]
-        shown = f"{_start(kind, name, '')}GET https://{self._host}/{_SCHEMES[kind]}/{name}/versions"
+        shown = f"{start_of(kind, name, '')}GET https://{self._host}/{_SCHEMES[kind]}/{name}/versions"
         return self._call(
             f"List{_OPERATIONS[kind]}Versions", kind, name, shown, deadline,
             lambda client, limits: _listed(getattr(client, method)(name, **limits)),
@@ -143,7 +144,7 @@ class VaultClient:
             "key": "list_properties_of_keys",
             "cert": "list_properties_of_certificates",
         }[kind]
-        shown = f"failed to list objectType:{kind}: GET https://{self._host}/{_SCHEMES[kind]}"
+        shown = f"{WRAPPED}failed to list objectType:{kind}: GET https://{self._host}/{_SCHEMES[kind]}"
         return self._call(
             f"List{_OPERATIONS[kind]}s", kind, "", shown, deadline,
             lambda client, limits: _listed(getattr(client, method)(**limits)),
@@ -321,6 +322,6 @@ def _listed(found: Iterable[Any]) -> tuple[Listed, ...]:
     )
 
 
-def _start(kind: str, name: str, version: str) -> str:
+def start_of(kind: str, name: str, version: str) -> str:
     """How the existing provider begins what it says of an object."""
-    return f"failed to get objectType:{kind}, objectName:{name}, objectVersion:{version}: "
+    return f"{WRAPPED}failed to get objectType:{kind}, objectName:{name}, objectVersion:{version}: "
