@@ -2,69 +2,24 @@
 
 import base64
 import contextlib
-import functools
 import itertools
 import shutil
 import subprocess
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pki import KINDS, NAMES, chain, key, pem
 from sscsi_shared.certificates import Bundle, CertificatePart, Part, ordered, read, write
 from sscsi_shared.errors import ObjectUnusable
-
-KINDS = ("rsa", "ec", "ed25519")
-NAMES = ("root", "middle", "lower", "leaf")
-
-
-@functools.cache
-def key(kind: str, name: str) -> Any:
-    del name
-    if kind == "rsa":
-        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return ec.generate_private_key(ec.SECP256R1()) if kind == "ec" else ed25519.Ed25519PrivateKey.generate()
-
-
-@functools.cache
-def chain(kind: str, *, identifiers: bool = True) -> tuple[x509.Certificate, ...]:
-    """leaf, lower, middle, root."""
-    made: list[x509.Certificate] = []
-    now = datetime(2026, 1, 1, tzinfo=UTC)
-    for above, name in itertools.pairwise(("root", *NAMES)):
-        signer, own = key(kind, above), key(kind, name)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, above)]))
-            .public_key(own.public_key())
-            .serial_number(len(made) + 1)
-            .not_valid_before(now)
-            .not_valid_after(now + timedelta(days=365))
-        )
-        if identifiers:
-            builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(own.public_key()), critical=False)
-            issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
-            builder = builder.add_extension(issuer, critical=False)
-        made.append(builder.sign(signer, None if kind == "ed25519" else hashes.SHA256()))
-    return tuple(reversed(made))
-
-
-def pem(*certificates: x509.Certificate) -> bytes:
-    return b"".join(one.public_bytes(serialization.Encoding.PEM) for one in certificates)
 
 
 @pytest.mark.parametrize("identifiers", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_order_comes_out_as_leaf_to_root(kind: str, identifiers: bool) -> None:
-    expected = chain(kind, identifiers=identifiers)
+    expected = chain(kind, unidentified=() if identifiers else NAMES)
     for order in itertools.permutations(expected):
         assert ordered(order) == expected
         assert ordered(order, key(kind, "leaf")) == expected

@@ -46,6 +46,7 @@ class AzureEmulator:
         calls: how often each kind of request was sent: `token`, `binding`, `discovery` (of instances), `openid`
             (configuration), `imds`, `nmi`, `challenge` (401 of a vault), `GET secret`, `list keys`,
             `list secret versions`, `CONNECT` -> n.
+        agents: what every request said of its sender (User-Agent).
         faults: answers in place of ours; the operation is such a word, or `*`; status 0 cuts the connection.
         bodies: what is answered, with 200, in place of what we would say to such a request.
         latency_seconds: how long each answer is held back.
@@ -59,6 +60,7 @@ class AzureEmulator:
         self.proxy_url = self.url = self.metadata_url = self.binding_url = ""
         self.binding_name = binding_name(CLUSTER_ID)
         self.calls: Counter[str] = Counter()
+        self.agents: set[str] = set()
         self.faults = Faults()
         self.bodies: dict[str, dict[str, Any] | str] = {}
         self.latency_seconds = 0.0
@@ -126,6 +128,10 @@ class AzureEmulator:
         """Let nobody in, as from an address that the vault's firewall does not name."""
         self.store.vault(vault).walled = up
 
+    def challenge(self, header: str) -> None:
+        """Let vaults say this in WWW-Authenticate; empty = what belongs there."""
+        self._vaults.challenge = header
+
     def hold(self) -> None:
         """Answer nothing until `release`."""
         self._gate.clear()
@@ -154,6 +160,7 @@ class AzureEmulator:
         word = self._vaults.operation(request, vault) if vault else self._word(request)
         with self._lock:
             self.calls[word] += 1
+            self.agents.add(request.headers.get("user-agent", ""))
         self._stopped.wait(self.latency_seconds)
         self._gate.wait(_MAX_HOLD_SECONDS)
         if fault := self.faults.take(word):

@@ -31,6 +31,7 @@ class KeyVault:
         self._store = store
         self._logins = logins
         self._now = now
+        self.challenge = ""
         self.denied: dict[tuple[str, str, Kind, str, str], str] = {}
 
     def operation(self, request: Request, vault: Vault) -> str:
@@ -64,7 +65,7 @@ class KeyVault:
         authority = f"https://{login}{':' + port if port else ''}/{vault.tenant}"
         header = f'Bearer authorization="{authority}", resource="{_resource(request)}"'
         error = KeyVaultError(401, "Unauthorized", self._flaw(request, vault))
-        return _refuse(error, {"WWW-Authenticate": header})
+        return _refuse(error, {"WWW-Authenticate": self.challenge or header})
 
     def _flaw(self, request: Request, vault: Vault) -> str:
         """What is wrong with the token; "" = nothing."""
