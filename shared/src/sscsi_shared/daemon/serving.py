@@ -189,7 +189,7 @@ def serve(service: Service, options: DaemonOptions, *, after: Callable[[threadin
     pages: list[metrics.MetricsServer] = []
     try:
         pages += (
-            metrics.MetricsServer(metrics.address(address), server.ready, options.health_path)
+            _page(address, server.ready, options.health_path)
             for address in (options.metrics_address, options.health_address)
             if address
         )
@@ -210,6 +210,19 @@ def serve(service: Service, options: DaemonOptions, *, after: Callable[[threadin
     for page in pages:
         page.close()
     _end(0)
+
+
+def _page(address: str, ready: Callable[[], bool], ready_path: str) -> metrics.MetricsServer:
+    """The page for Prometheus and for probes.
+
+    Raises:
+        OSError: with the address, which the system's own words leave out.
+        ValueError: it is none.
+    """
+    try:
+        return metrics.MetricsServer(metrics.address(address), ready, ready_path)
+    except OSError as error:
+        raise OSError(f"{address} can't be listened on: {error.strerror or error}") from error
 
 
 def _close(name: str, closing: Callable[[], None]) -> None:
