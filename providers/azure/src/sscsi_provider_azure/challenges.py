@@ -124,7 +124,10 @@ def read_challenge(header: str) -> Challenge | None:
     if not header.startswith("Bearer "):
         return None
     fields = {key.lower(): value for key, value in _FIELD.findall(header)}
-    authority = urlsplit(fields.get("authorization", "") or fields.get("authorization_uri", ""))
+    try:
+        authority = urlsplit(fields.get("authorization", "") or fields.get("authorization_uri", ""))
+    except ValueError:
+        return None
     resource = fields.get("resource", "").rstrip("/")
     scope = fields.get("scope", "") or (f"{resource}/.default" if resource else "")
     tenant = authority.path.strip("/").partition("/")[0]

@@ -104,7 +104,8 @@ def object_error(
     text = f"{shown}: RESPONSE {status}, ERROR CODE: {code or 'unknown'}"
     text += f": {said}" if said else "."
     if status == 401:
-        return AuthenticationFailed(text, hint=_unauthorized_hint(identity, vault, tenant))
+        told = "Authorization" in response.request.headers
+        return AuthenticationFailed(text, hint=_unauthorized_hint(identity, vault, tenant, told=told))
     if status == 403:
         return _forbidden(text, inner, kind, identity, vault)
     if status == 404:
@@ -144,7 +145,10 @@ def _forbidden(text: str, inner: str, kind: str, identity: AzureIdentity, vault:
     return AccessDenied(text, hint=hint)
 
 
-def _unauthorized_hint(identity: AzureIdentity, vault: str, tenant: str) -> str:
+def _unauthorized_hint(identity: AzureIdentity, vault: str, tenant: str, *, told: bool) -> str:
+    """What to check after a 401; `told`: a token was sent."""
+    if not told:
+        return f"What {vault} says of who gives tokens for it (WWW-Authenticate) can't be read: is it a vault?"
     if tenant and identity.auth is not Auth.MANAGED and tenant.lower() != identity.tenant.lower():
         return f"{vault} belongs to tenant {tenant}, but tenantID of the class is {identity.tenant}."
     return f"{vault} does not take the token of {identity.acting}: is it of another tenant or cloud?"
