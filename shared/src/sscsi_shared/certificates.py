@@ -188,10 +188,11 @@ def _pkcs12(bundle: Bundle, password: bytes | None) -> bytes:
         raise ObjectUnusable("there is nothing to put into a PKCS#12 file.")
     encryption = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
     leaf = bundle.certificates[0] if bundle.certificates else None
+    if leaf is not None and bundle.key is not None and _public(leaf.public_key()) != _public(bundle.key.public_key()):
+        leaf = None  # the key's own is not there
+    others = bundle.certificates if leaf is None else bundle.certificates[1:]
     try:
-        made: bytes = pkcs12.serialize_key_and_certificates(
-            None, bundle.key, leaf, list(bundle.certificates[1:]), encryption
-        )
+        made: bytes = pkcs12.serialize_key_and_certificates(None, bundle.key, leaf, others, encryption)
     except (TypeError, ValueError):
         raise ObjectUnusable("a key of this kind can't be put into a PKCS#12 file.") from None
     return made

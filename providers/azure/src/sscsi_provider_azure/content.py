@@ -38,6 +38,8 @@ class Form(Enum):
         return self in {Form.UNSAID, Form.PEM, Form.PFX}
 
 
+_OWN_FIRST: Final = frozenset({Form.CERT, Form.CHAIN, Form.CA, Form.PFX})
+"""Where it matters which certificate is the key's, whatever an operator says of the order."""
 PARTS: Final = tuple(form.value for form in Form if not form.is_whole)
 """What ours knows beside `pem` and `pfx`."""
 
@@ -96,7 +98,7 @@ class SecretContent:
         value = str(secret["value"]).encode()
         if self._is_kept(secret):
             return value
-        bundle = _bundle(secret, in_order=self.in_order)
+        bundle = _bundle(secret, in_order=self.in_order or self.form in _OWN_FIRST)
         if self.form is Form.PFX:
             return base64.b64encode(certificates.write(bundle, Part.PFX, _password(secret)))
         return certificates.write(bundle, Part.PEM if self.form is Form.UNSAID else Part(self.form.value))
@@ -138,7 +140,8 @@ class CertificateFiles:
         secret: Mapping[str, Any] = json.loads(contents)
         if not secret["kid"]:
             return whole
-        bundle = _bundle(secret, in_order=self.content.in_order)
+        # A vault keeps the chain of a PEM file as it was given to it, and so do we (the existing provider).
+        bundle = _bundle(secret, in_order=self.content.in_order and secret["contentType"] != PEM)
         parts: dict[str, bytes] = {}
         if bundle.certificates:
             parts[".crt"] = certificates.write(bundle, Part.FULLCHAIN)
@@ -148,10 +151,7 @@ class CertificateFiles:
 
 
 def _bundle(secret: Mapping[str, Any], *, in_order: bool) -> Bundle:
-    """A vault keeps the chain of a PEM file as it was given to it, and so do we (the existing provider)."""
-    value = str(secret["value"]).encode()
-    ordered = in_order and secret["contentType"] != PEM
-    return certificates.read(value, in_order=ordered, password=_password(secret))
+    return certificates.read(str(secret["value"]).encode(), in_order=in_order, password=_password(secret))
 
 
 def _password(secret: Mapping[str, Any]) -> bytes | None:
