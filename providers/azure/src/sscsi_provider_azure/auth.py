@@ -13,7 +13,7 @@ from typing import Any, Final
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import AzureError
 
-from sscsi_provider_azure.errors import login_error, login_unanswered
+from sscsi_provider_azure.errors import login_error, login_unanswered, login_unreadable
 from sscsi_provider_azure.identity import Auth, AzureIdentity, Credentials
 from sscsi_provider_azure.metrics import counted
 from sscsi_provider_azure.parameters import WRAPPED
@@ -108,6 +108,9 @@ class Logins:
             credential = self._credential(identity, credentials, transport)
             try:
                 token: AccessToken = credential.get_token(scope)
+            except (AttributeError, KeyError, TypeError, ValueError):
+                outcome.word = "unreadable"
+                raise login_unreadable(identity, _NAMES[identity.auth]) from None
             except AzureError as error:
                 failure = login_error(error, transport.answer, identity, _NAMES[identity.auth])
                 outcome.word = failure.reason

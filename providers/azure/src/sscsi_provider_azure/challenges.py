@@ -23,7 +23,7 @@ from sscsi_shared.economy.flights import Flights
 
 KEPT_SECONDS: Final = 3600.0
 _MAX_KEPT: Final = 1000
-_FIELD: Final = re.compile(r'([A-Za-z]+)="([^"]*)"')
+_FIELD: Final = re.compile(r'([A-Za-z_]+)="([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,11 @@ class Challenges(HttpTransport[Any, Any]):
         """What a vault said last; None if nothing, or nothing that can be read."""
         found = self._known(host.lower())
         return None if found is None else read_challenge(found.headers.get("WWW-Authenticate", ""))
+
+    def forget(self, host: str) -> None:
+        """What a vault said can't be right: it is asked again by the next who comes."""
+        with self._lock:
+            self._kept.pop(host.lower(), None)
 
     def open(self) -> None:
         """The transport is open as long as the process lives."""

@@ -30,6 +30,7 @@ from sscsi_shared.errors import (
 _AADSTS: Final = re.compile(r"AADSTS(\d{4,9})")
 _CHANGING: Final = re.compile(
     r"\s*(?:Trace ID|Correlation ID|Timestamp|Current time|client-request-id):\s*[^\s,]+(?: \d{2}:\d{2}:\d{2}Z)?,?"
+    r"|,?\s*(?:assertion valid from|expiry time of assertion) [^\s,]+"
 )
 _ADVICE: Final = " If you recently deleted this"
 _ROLES: Final = {
@@ -52,10 +53,11 @@ def login_error(error: AzureError, answer: Any, identity: AzureIdentity, name: s
     response: Any = getattr(error, "response", None)
     response = answer if response is None else response
     if response is None:
-        where = "the metadata server" if identity.auth is Auth.MANAGED else identity.authority
-        return login_unanswered(f"{name} ({where})", _kind(error))
+        return login_unanswered(f"{name} ({_asked(identity)})", _kind(error))
     status = int(response.status_code)
-    code, said = _said(error, response)
+    if status < 400:
+        return login_unreadable(identity, name)
+    code, said = _said(error, response, identity)
     text = f"{WRAPPED}{name} authentication failed: {said or f'status {status}'}."
     if status == 429:
         return BackendThrottled(
@@ -66,6 +68,14 @@ def login_error(error: AzureError, answer: Any, identity: AzureIdentity, name: s
     if identity.auth is Auth.MANAGED:
         return AuthenticationFailed(text, hint=_managed_hint(identity))
     return AuthenticationFailed(text, hint=_login_hint(code, identity))
+
+
+def login_unreadable(identity: AzureIdentity, name: str) -> BackendUnavailable:
+    """A login whose answer is no token and no refusal."""
+    return BackendUnavailable(
+        f"{WRAPPED}{name} ({_asked(identity)}): the answer can't be read.",
+        hint="Does a proxy (HTTPS_PROXY) answer in its place?",
+    )
 
 
 def login_unanswered(who: str, why: str) -> BackendUnavailable:
@@ -188,14 +198,23 @@ def _managed_hint(identity: AzureIdentity) -> str:
     return "Has the node a system-assigned identity? With several assigned ones, userAssignedIdentityID says which."
 
 
-def _said(error: AzureError, response: Any) -> tuple[int, str]:
-    """Code and first sentence of Entra's answer (RFC 6749 section 5.2), or of the metadata server's."""
+def _asked(identity: AzureIdentity) -> str:
+    return "the metadata server" if identity.auth is Auth.MANAGED else identity.authority
+
+
+def _said(error: AzureError, response: Any, identity: AzureIdentity) -> tuple[int, str]:
+    """Code and first sentence of Entra's answer (RFC 6749 section 5.2), or of the metadata server's.
+
+    A body that is neither is left out: a proxy's page may differ each time.
+    """
     try:
         document: Any = response.json()
     except Exception:  # noqa: BLE001  # whatever a foreign body makes of the SDK's parser
         document = None
-    text = document.get("error_description") if isinstance(document, dict) else None
-    text = text if isinstance(text, str) and text else str(getattr(error, "message", ""))
+    fields = document if isinstance(document, dict) else {}
+    text = fields.get("error_description") or fields.get("error")
+    if not isinstance(text, str):
+        text = error.message if identity.auth is Auth.MANAGED else ""
     found = _AADSTS.search(text)
     return int(found[1]) if found else 0, _told(text)
 

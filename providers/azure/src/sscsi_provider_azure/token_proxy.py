@@ -82,9 +82,10 @@ def checked(url: str) -> str:
     """Give back the proxy's address, without a slash at its end.
 
     Raises:
-        ValueError: it is not https, or has user, query or fragment.
+        ValueError: it is not https, has user, query or fragment, or a port that is none.
     """
     parts = urlsplit(url)
+    parts.port  # noqa: B018  # raises where it is none
     if parts.scheme != "https" or not parts.hostname or parts.username or parts.query or parts.fragment:
         raise ValueError(f"{url!r} is no https address without user, query and fragment")
     return url.rstrip("/")

@@ -186,13 +186,16 @@ class VaultClient:
     ) -> AnswerT:
         try:
             return ask(self._client(kind), timeouts(deadline))
-        except MountError:
+        except MountError as error:
+            if isinstance(error, AuthenticationFailed):
+                self._challenges.forget(self._host)
             raise
         except AzureError as error:
             challenge = self._challenges.of(self._host)
             tenant = challenge.tenant if challenge else ""
             raise object_error(error, shown, kind, self._identity, self._host, tenant) from None
         except ValueError as error:
+            self._challenges.forget(self._host)
             if "challenge" not in str(error):
                 raise BackendUnavailable(f"{shown}: the answer can't be read.") from None
             raise AuthenticationFailed(
