@@ -53,6 +53,8 @@ def _chain(kind: str, names: tuple[str, ...], unidentified: frozenset[str]) -> t
             .not_valid_before(now)
             .not_valid_after(now + timedelta(days=365))
         )
+        constraints = x509.BasicConstraints(ca=name != names[-1] or len(names) == 1, path_length=None)
+        builder = builder.add_extension(constraints, critical=True)
         if name not in unidentified:
             builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(own.public_key()), critical=False)
         if above not in unidentified:
