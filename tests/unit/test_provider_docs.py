@@ -5,11 +5,14 @@ from collections.abc import Collection
 import pytest
 
 import sscsi_provider_aws.__main__ as aws
+import sscsi_provider_azure.__main__ as azure
 import sscsi_provider_gcp.__main__ as gcp
 import sscsi_provider_vault.__main__ as vault
 from provider_pages import named
 from sscsi_provider_aws.descriptors import FIELDS as AWS_FIELDS
 from sscsi_provider_aws.parameters import KNOWN as AWS_KNOWN
+from sscsi_provider_azure.objects import FIELDS as AZURE_FIELDS
+from sscsi_provider_azure.parameters import KNOWN as AZURE_KNOWN
 from sscsi_provider_gcp.parameters import FIELDS as GCP_FIELDS
 from sscsi_provider_gcp.parameters import KNOWN as GCP_KNOWN
 from sscsi_provider_vault.dialects import VAULT
@@ -31,6 +34,9 @@ def flags(all_of: Collection[Flag[object]]) -> set[str]:
         ("aws", "Parameters of the class", {*AWS_KNOWN, SESSION_SCOPE}),
         ("aws", "Fields of an object", set(AWS_FIELDS)),
         ("aws", "Flags", flags(aws.FLAGS)),
+        ("azure", "Parameters of the class", {*AZURE_KNOWN, SESSION_SCOPE}),
+        ("azure", "Fields of an entry", set(AZURE_FIELDS)),
+        ("azure", "Flags", flags(azure.FLAGS)),
         ("gcp", "Parameters of the class", {*GCP_KNOWN, SESSION_SCOPE}),
         ("gcp", "Fields of an entry", set(GCP_FIELDS)),
         ("gcp", "Flags", flags(gcp.FLAGS)),
