@@ -3,7 +3,7 @@
 import dataclasses
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from sscsi_driver.metrics import DriverMetrics
 from sscsi_driver.node import NodeServicer
 from sscsi_driver.publishing import Publisher
 from sscsi_driver.refreshing import Refresher
+from sscsi_driver.secret_sink import Filled
 from sscsi_driver.status_folder import StatusFolder
 from sscsi_driver.tmpfs import TmpfsLimits
 from sscsi_driver.volume import Volumes
@@ -83,6 +84,20 @@ class MemoryClasses:
         return self.driver
 
 
+class KeptSecrets:
+    """A SecretSink that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.filled: list[Filled] = []
+        self.forgotten: list[Path] = []
+
+    def write(self, filled: Filled, entries: Sequence[Mapping[str, Any]], deadline: Deadline) -> None:
+        self.filled.append(filled)
+
+    def forget(self, target: Path) -> None:
+        self.forgotten.append(target)
+
+
 class Driver:
     """One driver process's worth of objects; several may follow each other on one set of folders."""
 
@@ -105,11 +120,14 @@ class Driver:
         metrics = DriverMetrics(self.registry)
         self.volumes: Volumes[Any] = Volumes()
         self.providers = Providers(self.folders, max_receive_bytes)
+        self.secrets = KeptSecrets()
         filler = Filler(
             classes=classes or self.classes,
             providers=self.providers,
             statuses=StatusFolder(home / "status"),
             settings=PublishSettings("driver", "node-1", LIMITS, overlay or OverlayRule(), rotation_interval),
+            secrets=self.secrets,
+            now=lambda: self.now,
         )
         self.refresher = Refresher(
             filler=filler,

@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from servicer_rig import RESULT, Rig
+from servicer_rig import ATTRIBUTES, RESULT, Rig
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import (
     AccessDenied,
@@ -53,6 +54,15 @@ def test_version_whatever_is_asked(rig: Rig) -> None:
         assert answer == pb.VersionResponse(
             version="v1alpha1", runtime_name="sscsi-provider-test", runtime_version="1.2.3"
         )
+
+
+@pytest.mark.parametrize(("read_at", "said"), [(None, {}), (1_800_000_000.25, {"sscsi-read-at": "1800000000.250000"})])
+def test_of_when_a_volume_is_stands_beside_it(rig: Rig, read_at: float | None, said: dict[str, str]) -> None:
+    rig.mounter.answer = lambda mount, deadline: replace(RESULT, read_at=read_at)
+    _, call = rig.stub.Mount.with_call(
+        pb.MountRequest(attributes=ATTRIBUTES, permission="420", secrets="null", target_path="/t"), timeout=20
+    )
+    assert dict(call.trailing_metadata()) == said
 
 
 def test_a_volume_on_the_wire(rig: Rig) -> None:

@@ -20,7 +20,7 @@ from sscsi_driver.errors import ErrorType, PublishError, Unpublished
 from sscsi_driver.said import Said
 from sscsi_driver.sockets import ProviderSocket, dial, find
 from sscsi_shared.cancellation import Cancellation
-from sscsi_shared.deadline import Deadline
+from sscsi_shared.deadline import Deadline, Instant
 from sscsi_shared.errors import clip
 from sscsi_shared.mount import MountResult, ObjectVersion, SecretFile
 from sscsi_shared.secret import SecretBytes, SecretText
@@ -40,6 +40,7 @@ _HANDSHAKE_MS: Final = 4000
 """How long a provider that accepted the connection may take to speak HTTP/2 (gRPC's least connect timeout)."""
 _MODE_BITS: Final = 0o777
 """No setuid, setgid or sticky bit on a secret; the existing driver sets whatever it is told."""
+_MOMENT: Final = re.compile(r"\d{1,11}(\.\d{1,9})?", re.ASCII)
 _REASON: Final = re.compile(r"[A-Za-z]{1,40}")
 _LOST: Final = re.compile(
     r"Socket closed|Stream removed|Connection reset|Broken pipe|GOAWAY|Endpoint (closed|closing)|End of TCP stream"
@@ -130,11 +131,11 @@ class Providers:
             permission=PERMISSION,
         )
         try:
-            return _read(provider, self._call(provider, message, deadline, cancellation), self._said)
+            return _read(provider, *self._call(provider, message, deadline, cancellation), self._said)
         except _Lost:
             log.warning("provider %s was lost before it answered; asking once more", provider)
         try:
-            return _read(provider, self._call(provider, message, deadline, cancellation, again=True), self._said)
+            return _read(provider, *self._call(provider, message, deadline, cancellation, again=True), self._said)
         except _Lost as error:
             dial(provider, find(provider, self._folders), lost=True)  # it may have been dying when we dialled before
             raise PublishError(
@@ -181,7 +182,8 @@ class Providers:
         cancellation: Cancellation,
         *,
         again: bool = False,
-    ) -> provider_pb2.MountResponse:
+    ) -> tuple[provider_pb2.MountResponse, Instant | None]:
+        """The answer, and when our providers say that its content was read."""
         found = find(provider, self._folders)
         dial(provider, found, lost=again)
         with self._channel(found) as channel:
@@ -198,7 +200,8 @@ class Providers:
                 if isinstance(failure, _Lost):
                     self._forget(found.path, channel)
                 raise failure from error
-        return response
+            metadata: dict[str, str | bytes] = dict(call.trailing_metadata() or ())
+        return response, _moment(metadata.get("sscsi-read-at"))
 
     @contextmanager
     def _channel(self, found: ProviderSocket) -> Iterator[_Channel]:
@@ -270,13 +273,18 @@ def _seconds(text: str | bytes | None) -> float | None:
     return None
 
 
+def _moment(text: str | bytes | None) -> Instant | None:
+    """Seconds since 1970 in a provider's metadata; None where they are none."""
+    return float(text) if isinstance(text, str) and _MOMENT.fullmatch(text) else None
+
+
 def _too_large(text: str) -> bool:
     """Whether it was our own limit, in the words of grpc-go or grpc-c."""
     lower = text.lower()
     return "received message larger than max" in lower and "length allowed on current machine" not in lower
 
 
-def _read(provider: str, response: provider_pb2.MountResponse, said: Said) -> MountResult:
+def _read(provider: str, response: provider_pb2.MountResponse, read_at: Instant | None, said: Said) -> MountResult:
     """The answer's content, if it is one."""
     if response.error.code:
         code = clip(response.error.code, 128)
@@ -308,4 +316,5 @@ def _read(provider: str, response: provider_pb2.MountResponse, said: Said) -> Mo
             SecretFile(file.path, file.mode & _MODE_BITS, SecretBytes(file.contents)) for file in response.files
         ),
         versions=tuple(ObjectVersion(name, version) for name, version in versions.items()),
+        read_at=read_at,
     )

@@ -122,16 +122,19 @@ class Filler:
                 code=grpc.StatusCode.INTERNAL,
                 error_type=ErrorType.STATUS_WRITE_ERROR,
             ) from error
-        self._sync(target, prepared, result, began, deadline)
+        fetched_at = began if result.read_at is None else min(began, result.read_at)
+        self._sync(target, prepared, result, fetched_at, deadline)
         return changed
 
-    def _sync(self, target: Path, prepared: Prepared, result: MountResult, began: Instant, deadline: Deadline) -> None:
+    def _sync(
+        self, target: Path, prepared: Prepared, result: MountResult, fetched_at: Instant, deadline: Deadline
+    ) -> None:
         """Make Secrets of the content: before the pod starts, whose variables may come from them."""
         of_class = prepared.of_class
         files = {file.path: file.contents for file in result.files}
         if not files and of_class.secret_objects:
             files = read_mounted(target, file_names(of_class.secret_objects))
-        filled = Filled(target, prepared.pod, of_class.name, of_class.provider, files, began)
+        filled = Filled(target, prepared.pod, of_class.name, of_class.provider, files, fetched_at)
         self._secrets.write(filled, of_class.secret_objects, deadline)
 
     def forget(self, target: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Generic, NewType, Protocol, TypeVar
 
+from sscsi_shared.deadline import Instant
 from sscsi_shared.paths import Naming
 from sscsi_shared.secret import SecretBytes, SecretText
 from sscsi_shared.tokens import ServiceAccountTokens
@@ -157,10 +158,12 @@ class Read:
         items: one; or as many as there are where the object stands for several (a path, a prefix, a history).
         pinned: whether this content can never change under the object's name and version, so that it may be kept for
             longer than others.
+        read_at: when the fetch that brought it began; None = nobody has said.
     """
 
     items: tuple[Item, ...]
     pinned: bool = False
+    read_at: Instant | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, contents: SecretBytes, version: str, *, pinned: bool = False) -> "Read":
@@ -197,7 +200,14 @@ class ObjectVersion:
 
 @dataclass(frozen=True, slots=True)
 class MountResult:
-    """The whole content of a volume, in the order of the class."""
+    """The whole content of a volume, in the order of the class.
+
+    Attributes:
+        files: to be written.
+        versions: of what was read.
+        read_at: when the oldest fetch of what may change began; None = nobody has said.
+    """
 
     files: tuple[SecretFile, ...]
     versions: tuple[ObjectVersion, ...]
+    read_at: Instant | None = field(default=None, compare=False)

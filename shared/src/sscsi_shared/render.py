@@ -97,7 +97,8 @@ def render(plan: MountPlan[ObjectT], reads: Sequence[Read | None], *, max_bytes:
         raise first_or_all(failures)
     _check_layout(files)
     _check_size(files, versions, max_bytes)
-    return MountResult(tuple(files), tuple(versions) or (EMPTY,))
+    moments = [read.read_at for read in reads if read is not None and read.read_at is not None]
+    return MountResult(tuple(files), tuple(versions) or (EMPTY,), min(moments, default=None))
 
 
 def _one(output: Output, read: Read) -> tuple[SecretFile, ObjectVersion]:

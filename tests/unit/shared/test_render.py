@@ -1,6 +1,6 @@
 """What was read becomes a volume's content."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -36,6 +36,12 @@ def test_files_and_versions_in_the_order_of_the_class() -> None:
         ),
         versions=(ObjectVersion("z", "1"), ObjectVersion("db:user", "v7"), ObjectVersion("db", "v7")),
     )
+
+
+def test_the_oldest_read_says_of_when_the_volume_is() -> None:
+    moments = [replace(read(b"a"), read_at=5.0), read(b"b"), replace(read(b"c"), read_at=3.0)]
+    assert render(plan(planned("a"), planned("b"), planned("c")), moments).read_at == 3.0
+    assert render(plan(planned("b")), [read(b"b")]).read_at is None
 
 
 def test_an_absent_optional_object_leaves_neither_file_nor_version() -> None:

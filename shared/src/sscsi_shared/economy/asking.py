@@ -3,10 +3,11 @@
 import random
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final, Generic
 
-from sscsi_shared.deadline import Clock, Deadline
+from sscsi_shared.deadline import Clock, Deadline, Instant
 from sscsi_shared.economy.access import Access
 from sscsi_shared.economy.backoff import BackOff
 from sscsi_shared.economy.flights import Flights
@@ -51,6 +52,7 @@ class Economy(Generic[RequestT, ObjectT, IdentityT, CredentialT]):
         self._provider = provider
         self._per_pod = options.per_pod
         self._clock = clock
+        self._now = now
         self._count = count
         self._values: Values[ObjectT] = Values(
             ttl=options.ttl, pinned_ttl=max(options.ttl, options.max_age), max_bytes=options.max_bytes, clock=clock
@@ -168,10 +170,11 @@ class Economy(Generic[RequestT, ObjectT, IdentityT, CredentialT]):
         """Ask for what nobody asks for yet, and keep it."""
         access = keys[0][0]
         objects = [one for _, one in keys]
-        began = self._clock()
+        began, moment = self._clock(), self._now()
         outcomes: dict[ObjectT, Read | MountError]
         try:
-            outcomes = dict(self._fetch(login, access, held, fresh_login, objects, deadline))
+            found = self._fetch(login, access, held, fresh_login, objects, deadline)
+            outcomes = {one: _dated(outcome, moment) for one, outcome in found.items()}
         except AuthenticationFailed as error:
             self._sessions.refuse(access, error)
             self._values.drop(access.who)
@@ -229,6 +232,11 @@ class Economy(Generic[RequestT, ObjectT, IdentityT, CredentialT]):
 
 def _backend(login: Login[IdentityT, CredentialT]) -> Hashable:
     return login.identity if login.backend is None else login.backend
+
+
+def _dated(outcome: Read | ObjectError, moment: Instant) -> Read | ObjectError:
+    """With the time of its fetch; what is pinned is as true at any time."""
+    return replace(outcome, read_at=moment) if isinstance(outcome, Read) and not outcome.pinned else outcome
 
 
 def _told(outcome: Read | MountError | None) -> Read | ObjectError:

@@ -137,7 +137,10 @@ class ProviderServicer(provider_pb2_grpc.CSIDriverProviderServicer):
             )
             whose = f"{_text(mount.pod.namespace, 64)}/{_text(mount.pod.name, 256)}"
             with self._slots.taken(deadline):
-                response = _response(self._mounter.mount(mount, deadline))
+                result = self._mounter.mount(mount, deadline)
+            response = _response(result)
+            if result.read_at is not None:  # our driver lets no older content replace newer in a Kubernetes Secret
+                context.set_trailing_metadata((("sscsi-read-at", f"{result.read_at:.6f}"),))
             reason = "OK"
         except MountError as error:
             reason = CANCELLED if gone.reason else error.reason

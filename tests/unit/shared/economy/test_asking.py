@@ -135,6 +135,22 @@ def test_asked_once_for_its_time(backend: Backend) -> None:
     assert backend.counted == {"login": 1, "read": 4, "hit": 1, "joined": 0, "backed_off": 0, "login_joined": 0}
 
 
+def test_what_is_kept_says_when_it_was_read(backend: Backend) -> None:
+    def read_at(name: str) -> float | None:
+        found = backend.economy.read(Login(WEB, None), EAST, [name], Deadline.after(20.0))[name]
+        assert isinstance(found, Read)
+        return found.read_at
+
+    began = backend.clock.at
+    assert read_at("db") == began
+    backend.clock.at += 14.0
+    assert (read_at("db"), read_at("api")) == (began, began + 14)
+    backend.clock.at += 2.0
+    assert read_at("db") == began + 16
+    backend.pinned = True
+    assert read_at("tls") is None, "it is as true at any time"
+
+
 def test_an_object_asked_twice_is_read_once(backend: Backend) -> None:
     assert backend.read("db", "db") == {"db": "web's 1"}
     assert backend.calls["read db"] == 1
