@@ -11,16 +11,18 @@ import pytest
 import yaml
 
 from cluster_stage import rights
-from sscsi.clouds import AwsCloud, Cloud, GcpCloud, VaultCloud
+from sscsi.clouds import AwsCloud, AzureCloud, Cloud, GcpCloud, VaultCloud
 from sscsi_driver.attributes import refusal
 from sscsi_driver.classes import driver_of
 from sscsi_driver.options import DriverOptions, read_options
+from sscsi_provider_azure.__main__ import HEALTH, HEALTH_PATH, PROXY_CA
+from sscsi_provider_azure.provider import BINDING, EXCHANGE
 from sscsi_shared.server.serve import PROVIDER_VOLUME, parse_options
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 CLOUDS = ("aws", "azure", "gcp", "vault")
-AUDIENCES = {"aws": {"sts.amazonaws.com", "pods.eks.amazonaws.com"}, "azure": {"api://AzureADTokenExchange"}}
+AUDIENCES = {"aws": {"sts.amazonaws.com", "pods.eks.amazonaws.com"}, "azure": {EXCHANGE, BINDING}}
 DRIVER = "secrets-store.csi.k8s.io"
 FOLDER = "/var/run/secrets-store-csi-providers"
 KUBELET = "/var/lib/kubelet"
@@ -194,12 +196,15 @@ class TestProvider:
         module = f"sscsi_provider_{cloud}.__main__"
         flags = import_module(module).FLAGS if find_spec(module) else ()
         body = container(pod_spec(f"providers/{cloud}.yaml"), "provider")
-        _, options = parse_options(f"sscsi-provider-{cloud}", "", "1", flags, body["args"], {})
+        values, options = parse_options(f"sscsi-provider-{cloud}", "", "1", flags, body["args"], {})
         assert str(options.folder) == PROVIDER_VOLUME.default == FOLDER
         assert options.folder in driver_options().provider_folders
         assert options.daemon.metrics_address == f":{ports(body)['metrics']}"
-        assert body["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics"}
-        assert body["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
+        probed = "healthz" if HEALTH in flags else "metrics"
+        assert body["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": probed}
+        assert body["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": probed}
+        if HEALTH in flags:
+            assert (values[HEALTH], values[HEALTH_PATH]) == (ports(body)["healthz"], "/healthz")
 
     def test_it_has_nothing_of_the_node_but_the_folder(self, cloud: str) -> None:
         spec = pod_spec(f"providers/{cloud}.yaml")
@@ -226,11 +231,28 @@ class TestProvider:
 
 
 @pytest.mark.parametrize(
-    ("cloud", "more"), [(AwsCloud, {("get", "pods"), ("get", "nodes")}), (GcpCloud, set()), (VaultCloud, set())]
+    ("cloud", "more"),
+    [(AwsCloud, {("get", "pods"), ("get", "nodes")}), (AzureCloud, set()), (GcpCloud, set()), (VaultCloud, set())],
 )
 def test_its_rights_are_what_it_asks_for(cloud: type[Cloud], more: set[tuple[str, str]]) -> None:
     """The demo and the tests run providers with `cloud.rights`; AWS reads the node's region where no flag says it."""
     assert rights(f"providers/{cloud.name}.yaml") == set(cloud.rights) | more
+
+
+def test_the_existing_azure_providers_names_and_ports() -> None:
+    """reference/azure.md, section 10; neither its host network nor its root user."""
+    body = one("DaemonSet", "providers/azure.yaml")
+    name = "csi-secrets-store-provider-azure"
+    assert (body["metadata"]["name"], body["metadata"]["namespace"]) == (name, "kube-system")
+    assert body["metadata"]["labels"] == {"app": name}
+    assert ports(container(pod_spec("providers/azure.yaml"), "provider")) == {"metrics": 8898, "healthz": 8989}
+
+
+def test_identity_bindings_find_the_api_servers_authority() -> None:
+    """Kubelet puts it beside the pod's token, where that is mounted."""
+    assert Path(PROXY_CA.default).is_relative_to("/var/run/secrets/kubernetes.io/serviceaccount")
+    bodies = [one("ServiceAccount", "providers/azure.yaml"), pod_spec("providers/azure.yaml")]
+    assert [body.get("automountServiceAccountToken", True) for body in bodies] == [True, True]
 
 
 def test_each_provider_is_a_user_of_its_own() -> None:

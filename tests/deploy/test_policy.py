@@ -70,7 +70,8 @@ def parameters(**fields: str) -> Callable[[dict[str, Any]], object]:
 
 def test_the_articles_and_our_classes_pass() -> None:
     paths = [
-        *(ROOT / "examples" / cloud / "secretproviderclass.yaml" for cloud in ("aws", "gcp", "vault")),
+        *(ROOT / "examples" / cloud / "secretproviderclass.yaml" for cloud in ("aws", "azure", "gcp", "vault")),
+        ROOT / "examples/azure/with-certificates.yaml",
         ROOT / "examples/secretobjects.yaml",
     ]
     for path in paths:
