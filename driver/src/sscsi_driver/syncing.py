@@ -30,6 +30,7 @@ RECHECK_SECONDS: Final = 300.0
 """How long a Secret that was seen to be right is not looked at again, while its volume's content stays the same."""
 _FIRST_PAUSE_SECONDS: Final = 5.0
 _MAX_PAUSE_SECONDS: Final = 300.0
+_DOUBLINGS: Final = 10
 _LEAST_SECONDS: Final = 3.0
 """Of a mount's time; with less left, the Secret is left to the next try, and the pod starts."""
 _RETRY_SECONDS: Final = 60.0
@@ -81,12 +82,12 @@ class Syncer:
     def write(self, filled: Filled, entries: Sequence[Mapping[str, Any]], deadline: Deadline) -> None:
         """See SecretSink."""
         with self._lock:
-            self._waiting.pop(filled.target, None)
+            waited = self._waiting.pop(filled.target, None)
             if not entries:
                 self._right.pop(filled.target, None)
                 return
             self._right.setdefault(filled.target, {})
-        self._attempt(filled, entries, deadline, 0)
+        self._attempt(filled, entries, deadline, waited.failures if waited is not None else 0)
 
     def forget(self, target: Path) -> None:
         """See SecretSink."""
@@ -165,7 +166,7 @@ class Syncer:
         if self._said.is_news(str(filled.target), message):
             log.warning("Secrets of class %s for the volume %s: %s", filled.of_class, filled.target, message)
             self._events.tell(filled.pod, sync_failed(filled.of_class, message))
-        pause = min(_FIRST_PAUSE_SECONDS * 2**failures, _MAX_PAUSE_SECONDS)
+        pause = min(_FIRST_PAUSE_SECONDS * 2 ** min(failures, _DOUBLINGS), _MAX_PAUSE_SECONDS)
         with self._lock:
             if filled.target in self._right and filled.target not in self._waiting:
                 self._waiting[filled.target] = _Waiting(filled, failures + 1, self._clock() + pause)

@@ -167,6 +167,17 @@ def test_a_failure_is_told_once_and_tried_again_ever_more_rarely(node: Node) -> 
     assert node.sample("sscsi_sync_failed_total", provider="aws") == 3
 
 
+def test_a_rotation_does_not_make_its_tries_more_frequent(node: Node) -> None:
+    refusal = Forbidden("patch secrets", "secrets is forbidden")
+    node.cluster.refusals = [refusal] * 5000
+    for round_ in range(2000):
+        node.fill(b"%d" % round_, at=float(round_))
+        node.clock.at += 120
+        node.syncer.retry()
+    tried = 5000 - len(node.cluster.refusals)
+    assert 2000 <= tried < 2010, "once for each round, and at its beginning a little more often"
+
+
 def test_a_silent_api_server_is_waited_for(node: Node) -> None:
     node.cluster.refusals = [Silent("patch secrets", "the API server did not answer")]
     node.fill()
