@@ -209,8 +209,8 @@ def test_reads(error: HttpResponseError, kind: type[MountError], hint: str) -> N
     ("kind", "role", "policy"),
     [
         ("secret", "Key Vault Secrets User", "--secret-permissions"),
-        ("key", "Key Vault Crypto User", "--key-permissions"),
-        ("cert", "Key Vault Certificate User", "--certificate-permissions"),
+        ("key", "Key Vault Reader", "--key-permissions"),
+        ("cert", "Key Vault Reader", "--certificate-permissions"),
     ],
 )
 def test_what_to_grant(kind: str, role: str, policy: str) -> None:

@@ -35,9 +35,10 @@ _CHANGING: Final = re.compile(
 _ADVICE: Final = " If you recently deleted this"
 _ROLES: Final = {
     "secret": "Key Vault Secrets User",
-    "key": "Key Vault Crypto User",
-    "cert": "Key Vault Certificate User",
+    "key": "Key Vault Reader",
+    "cert": "Key Vault Reader",
 }
+"""The least ones: Crypto User may sign and decrypt, and Certificate User reads every secret."""
 _POLICIES: Final = {"secret": "--secret-permissions", "key": "--key-permissions", "cert": "--certificate-permissions"}
 
 
