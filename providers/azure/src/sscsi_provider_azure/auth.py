@@ -138,6 +138,8 @@ class Logins:
         if identity.auth is Auth.MANAGED:
             from azure.identity import ManagedIdentityCredential
 
+            # Else AZURE_TENANT_ID and others of azure-workload-identity's webhook make it the daemon's own account.
+            options["_exclude_workload_identity_credential"] = True
             return ManagedIdentityCredential(client_id=identity.client or None, **options)
         options |= {"authority": identity.authority, "disable_instance_discovery": True}
         if identity.auth is Auth.PRINCIPAL:
