@@ -24,7 +24,7 @@ _CONSTANT: Final = {
     "otel_scope_version": "",
     "otel_scope_schema_url": "",
 }
-_MAX_NAMES: Final = 200
+_MAX_SETS: Final = 200
 OTHER: Final = "other"
 KEYVAULT: Final = Histogram(
     "keyvault_request",
@@ -42,7 +42,7 @@ GRPC: Final = Histogram(
 )
 TARGET: Final = Gauge("target_info", "Always 1; what is looked at.", ("service_name",), registry=REGISTRY)
 TARGET.labels(_CONSTANT["service_name"]).set(1)
-_names: Final[set[str]] = set()
+_sets: Final[set[tuple[str, str, str]]] = set()
 _lock: Final = threading.Lock()
 
 
@@ -60,7 +60,7 @@ def counted(operation: str, kind: str = "", name: str = "") -> Iterator[Outcome]
     Args:
         operation: such as `keyvault.GetSecret`.
         kind: secret, key or cert; empty = it is for no vault.
-        name: of the object; past 200 of them every new one is counted as `other`.
+        name: of the object; past 200 sets of kind, name and error every new one is counted as `other`.
     """
     outcome = Outcome()
     began = time.monotonic()
@@ -70,7 +70,7 @@ def counted(operation: str, kind: str = "", name: str = "") -> Iterator[Outcome]
         backend_call(operation, outcome.word)
         if kind:
             error = "" if outcome.word == "ok" else outcome.word
-            KEYVAULT.labels(kind, _known(name), error, *_CONSTANT.values()).observe(time.monotonic() - began)
+            KEYVAULT.labels(*_known(kind, name, error), *_CONSTANT.values()).observe(time.monotonic() - began)
 
 
 def observe_mount(reason: str, seconds: float) -> None:
@@ -86,9 +86,11 @@ def observe_mount(reason: str, seconds: float) -> None:
     GRPC.labels("/v1alpha1.CSIDriverProvider/Mount", code, message, *_CONSTANT.values()).observe(seconds)
 
 
-def _known(name: str) -> str:
+def _known(kind: str, name: str, error: str) -> tuple[str, str, str]:
+    """The labels; each set of them is some kilobytes of the page."""
+    labels = kind, name, error
     with _lock:
-        if name not in _names and len(_names) >= _MAX_NAMES:
-            return OTHER
-        _names.add(name)
-        return name
+        if labels not in _sets and len(_sets) >= _MAX_SETS:
+            return kind, OTHER, error
+        _sets.add(labels)
+        return labels
