@@ -8,10 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pki import KINDS, NAMES, chain, key, pem
+from pki import KINDS, NAMES, chain, key, pem, pfx
 from sscsi_shared.certificates import Bundle, CertificatePart, Part, ordered, read, write
 from sscsi_shared.errors import ObjectUnusable
 
@@ -88,11 +89,26 @@ DAMAGED = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.binary(max_size=300) | DAMAGED)
+PACKED = [
+    pfx(key("ec", "leaf"), chain("ec")),
+    pfx(key("ec", "leaf"), chain("ec"), serialization.BestAvailableEncryption(b"p")),
+]
+
+
+@st.composite
+def damaged_pfx(draw: st.DrawFn) -> bytes:
+    text = bytearray(draw(st.sampled_from(PACKED)))
+    for _ in range(draw(st.integers(0, 3))):
+        text[draw(st.integers(0, len(text) - 1))] = draw(st.integers(0, 255))
+    return bytes(text[: draw(st.integers(1, len(text)) | st.just(len(text)))])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=300) | DAMAGED | damaged_pfx())
 def test_any_bytes_are_a_bundle_or_refused(contents: bytes) -> None:
-    with contextlib.suppress(ObjectUnusable):
-        read(contents)
+    for password in (None, b"p"):
+        with contextlib.suppress(ObjectUnusable):
+            read(contents, password=password)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,10 +7,13 @@ what does not fit is put at the end, in the order in which it came. No error quo
 import base64
 import binascii
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
+from sscsi_shared import pkcs12
+from sscsi_shared.ber import Malformed
 from sscsi_shared.errors import ObjectUnusable
 
 if TYPE_CHECKING:
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 1 << 20
 MAX_CERTIFICATES: Final = 100
-_BLOCK: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----.*?-----END \1-----", re.DOTALL)
+_EDGE: Final = re.compile(rb"-----(BEGIN|END) ([A-Z0-9 ]{1,40})-----")
 _KEYS: Final = (b"PRIVATE KEY", b"RSA PRIVATE KEY", b"EC PRIVATE KEY")
 
 
@@ -108,9 +111,8 @@ def ordered(certificates: "tuple[Certificate, ...]", key: Any = None) -> "tuple[
 
 def _leaf(certificates: "list[Certificate]", key: Any) -> "Certificate":
     if key is not None:
-        wanted = _public(key.public_key())
         for one in certificates:
-            if _public(one.public_key()) == wanted:
+            if _is_of(one, key):
                 return one
     ends = [one for one in certificates if not any(_issued(one, other) for other in certificates)]
     return next((one for one in ends if one.subject != one.issuer), (ends or certificates)[0])
@@ -144,55 +146,85 @@ def write(bundle: Bundle, part: Part, password: bytes | None = None) -> bytes:
 
 
 def _read_pem(contents: bytes) -> Bundle:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import serialization
-
-    certificates = []
+    certificates: list[Certificate] = []
     key: Any = None
-    for block in _BLOCK.finditer(contents):
-        try:
-            if block[1] == b"CERTIFICATE":
-                certificates.append(x509.load_pem_x509_certificate(block[0]))
-            elif block[1] in _KEYS and key is None:
-                key = serialization.load_pem_private_key(block[0], None)
-        except Exception:  # noqa: BLE001  # whatever the library says may quote the key
-            kind = "certificate" if block[1] == b"CERTIFICATE" else "private key"
-            raise ObjectUnusable(f"a {kind} in the PEM text can't be read.") from None
+    for label, block in _blocks(contents):
+        if label == b"CERTIFICATE" and len(certificates) <= MAX_CERTIFICATES:
+            certificates.append(_certificate(block, "a certificate in the PEM text"))
+        elif label in _KEYS and key is None:
+            key = _key(block, "a private key in the PEM text")
     return Bundle(key, tuple(certificates))
 
 
-def _read_pkcs12(contents: bytes, password: bytes | None) -> Bundle:
-    from cryptography.hazmat.primitives.serialization import pkcs12
+def _blocks(contents: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Label and text of each block, in one pass: whoever begins a hundred thousand and ends none gains nothing."""
+    begun: re.Match[bytes] | None = None
+    for edge in _EDGE.finditer(contents):
+        if edge[1] == b"BEGIN":
+            begun = edge
+        elif begun is not None and begun[2] == edge[2]:
+            yield edge[2], contents[begun.start() : edge.end()]
+            begun = None
 
+
+def _read_pkcs12(contents: bytes, password: bytes | None) -> Bundle:
     der = contents
     if not contents.startswith(b"\x30"):
         try:
             der = base64.b64decode(b"".join(contents.split()), validate=True)
         except (binascii.Error, ValueError):
             raise ObjectUnusable("the content is neither PEM nor PKCS#12 nor the base64 of one.") from None
-    # Some programs write an empty password as none, others as an empty text.
-    for word in dict.fromkeys((password, password or None, password or b"")):
-        try:
-            key, own, others = pkcs12.load_key_and_certificates(der, word)
-        except Exception:  # noqa: BLE001, S112  # the next word, or the error below
-            continue
-        return Bundle(key, (*([own] if own is not None else []), *others))
-    raise ObjectUnusable("the PKCS#12 file can't be read.", hint="Is it whole, and has it a password?") from None
+    try:
+        # Some programs write an empty password as none, others as an empty text.
+        held = pkcs12.read(der, [password] if password else [None, b""])
+    except Malformed:
+        raise ObjectUnusable("the PKCS#12 file can't be read.", hint="Is it whole, and has it a password?") from None
+    certificates = [
+        _certificate(one, "a certificate in the PKCS#12 file") for one in held.certificates[: MAX_CERTIFICATES + 1]
+    ]
+    key = _key(held.keys[0], "the private key in the PKCS#12 file") if held.keys else None
+    own = None if key is None else next((one for one in certificates if _is_of(one, key)), None)
+    return Bundle(key, (*([own] if own is not None else []), *(one for one in certificates if one is not own)))
+
+
+def _certificate(text: bytes, what: str) -> "Certificate":
+    from cryptography import x509
+
+    try:
+        return x509.load_pem_x509_certificate(text) if text.startswith(b"-") else x509.load_der_x509_certificate(text)
+    except Exception:  # noqa: BLE001  # whatever the library says may quote it
+        raise ObjectUnusable(f"{what} can't be read.") from None
+
+
+def _key(text: bytes, what: str) -> Any:
+    """A private key. Its numbers are written again, not used: to check 8192 bits takes 6 s, and grows fast."""
+    from cryptography.hazmat.primitives import serialization
+
+    load = serialization.load_pem_private_key if text.startswith(b"-") else serialization.load_der_private_key
+    try:
+        return load(text, None, unsafe_skip_rsa_key_validation=True)
+    except Exception:  # noqa: BLE001  # whatever the library says may quote it
+        raise ObjectUnusable(f"{what} can't be read.") from None
+
+
+def _is_of(certificate: "Certificate", key: Any) -> bool:
+    """Whether a certificate is the key's own."""
+    return _public_of(certificate) == _public(key.public_key())
 
 
 def _pkcs12(bundle: Bundle, password: bytes | None) -> bytes:
     from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.serialization import pkcs12
+    from cryptography.hazmat.primitives.serialization import pkcs12 as writer
 
     if not bundle.certificates and bundle.key is None:
         raise ObjectUnusable("there is nothing to put into a PKCS#12 file.")
     encryption = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
     leaf = bundle.certificates[0] if bundle.certificates else None
-    if leaf is not None and bundle.key is not None and _public(leaf.public_key()) != _public(bundle.key.public_key()):
+    if leaf is not None and bundle.key is not None and not _is_of(leaf, bundle.key):
         leaf = None  # the key's own is not there
     others = bundle.certificates if leaf is None else bundle.certificates[1:]
     try:
-        made: bytes = pkcs12.serialize_key_and_certificates(None, bundle.key, leaf, others, encryption)
+        made: bytes = writer.serialize_key_and_certificates(None, bundle.key, leaf, others, encryption)
     except (TypeError, ValueError):
         raise ObjectUnusable("a key of this kind can't be put into a PKCS#12 file.") from None
     return made
@@ -222,6 +254,16 @@ def _subject_id(certificate: "Certificate") -> bytes | None:
         return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
     except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         return None
+
+
+def _public_of(certificate: "Certificate") -> bytes:
+    """Its public key; empty where that is of a kind that nobody knows."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        return _public(certificate.public_key())
+    except (UnsupportedAlgorithm, ValueError):
+        return b""
 
 
 def _public(key: Any) -> bytes:
