@@ -97,12 +97,12 @@ REPEATED += ["-\n", ",", "%", "\\", "{}", "a\n", "- [a, ", "a:\n ", "---\n", "<<
 @pytest.mark.parametrize("piece", REPEATED)
 def test_a_mebibyte_of_anything_takes_no_time(piece: str, dialect: Dialect) -> None:
     text = (piece * (1 << 20))[: (1 << 20) // len(piece[0].encode())]
-    started = time.monotonic()
+    started = time.thread_time()
     try:
         yaml_tree.parse(text, dialect, where="objects")
     except InvalidParameters as error:
         assert len(str(error)) < 1000
-    assert time.monotonic() - started < 10
+    assert time.thread_time() - started < 10
 
 
 @slow
@@ -112,12 +112,12 @@ def test_laughs_of_any_size_take_no_time(rows: int, width: int, merge: bool) -> 
     for row in range(1, rows):
         links = ", ".join([f"*a{row - 1}"] * width)
         lines.append(f"- &a{row} {{<<: [{links}]}}" if merge else f"- &a{row} [{links}]")
-    started = time.monotonic()
+    started = time.thread_time()
     try:
         yaml_tree.parse("\n".join(lines), Dialect.AWS, where="x").value()
     except InvalidParameters as error:
         assert "more than" in error.message
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5
 
 
 # Paths
