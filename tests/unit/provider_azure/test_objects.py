@@ -107,6 +107,10 @@ class TestSelections:
         ("fields", "said"),
         [
             ("objectName: a\nselect: {prefix: a}", "objectName and select exclude each other"),
+            ("objectAlias: a\nselect: {prefix: a}", "objectAlias and select exclude each other"),
+            ("objectVersion: a\nselect: {prefix: a}", "objectVersion and select exclude each other"),
+            ("objectVersionHistory: 2\nselect: {prefix: a}", "objectVersionHistory and select exclude each other"),
+            ("pfxPasswordSecretName: a\nselect: {prefix: a}", "pfxPasswordSecretName and select exclude each other"),
             ("select: {}", "select needs a prefix or tags"),
             ("select: {prefix: a, limit: 501}", "must be from 1 to 500"),
             ("select: {prefix: a}\nallKeys: true", "select can't be combined with allKeys"),

@@ -23,6 +23,8 @@ FIELDS: Final = (
     "objectName", "objectType", "objectAlias", "objectVersion", "objectVersionHistory", "objectFormat",
     "filePermission", "keyvaultName", "pfxPasswordSecretName", SELECT, *OBJECT_FIELDS,
 )  # fmt: skip
+_OF_ONE: Final = ("objectName", "objectAlias", "objectVersion", "objectVersionHistory", "pfxPasswordSecretName")
+"""What says something of one object; the more than one of `select` can't have it."""
 LATEST: Final = "latest"
 MAX_HISTORY: Final = 500
 _OCTAL: Final = re.compile(r"[0-7]{1,4}")
@@ -154,8 +156,9 @@ def _entry(record: Record, rules: Rules, taken: dict[str, AzureObject]) -> Entry
         vault = rules.vault
     form = _form(record, kind, wrong)
     if common.selection is not None:
-        if name:
-            raise wrong("objectName and select exclude each other.", "objectName", "Write an entry for each.")
+        for field in _OF_ONE:
+            if _text(record, field):
+                raise wrong(f"{field} and select exclude each other.", field, "Write an entry for each.")
         extract: Transform = SecretContent(form, rules.in_order) if kind is Secret else WHOLE
         outputs = common.outputs("", "", mode, document=extract)
         return Entry(Found(vault, kind, common.selection), outputs, common.optional, common.selection.shown)
