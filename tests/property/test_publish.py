@@ -44,7 +44,7 @@ def test_the_volume_is_the_last_content_that_was_accepted(volumes: list[dict[str
         last: dict[str, tuple[bytes, int]] | None = None
         for volume in volumes:
             try:
-                changed = publish(target, files_of(volume))
+                changed = publish(target, files_of(volume), pause=lambda _: None)
             except InvalidParameters:
                 continue
             assert changed or last == volume or (last is None and not volume)

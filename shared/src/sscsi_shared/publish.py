@@ -17,7 +17,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +31,8 @@ DATA: Final = "..data"
 """The link that is swapped (kubelet's AtomicWriter)."""
 MAX_DEPTH: Final = 64
 """Elements of a path; a descriptor is held open for each while the volume is compared."""
+LINGER_SECONDS: Final = 0.03
+"""How long a version stays when the next one stands: who was on the way through `..data` just then still finds it."""
 _NEW_DATA: Final = "..data_tmp"
 _NEW_LINK: Final = "..link_tmp"
 _VERSION: Final = re.compile(r"\.\.\d{4}_\d\d_\d\d_\d\d_\d\d_\d\d\.\d+")
@@ -39,7 +41,12 @@ _ANYBODY: Final = FileAccess()
 
 
 def publish(
-    target: Path, files: Sequence[SecretFile], *, access: FileAccess = _ANYBODY, now: Clock = time.time
+    target: Path,
+    files: Sequence[SecretFile],
+    *,
+    access: FileAccess = _ANYBODY,
+    now: Clock = time.time,
+    pause: Callable[[float], object] = time.sleep,
 ) -> bool:
     """Make `files` the whole published content of the directory `target`.
 
@@ -51,6 +58,7 @@ def publish(
         files: relative clean paths, permission bits, contents.
         access: the group that all of it is given to, the volume's root too.
         now: seconds since 1970, for the name of the new directory.
+        pause: sleeps before a version that was replaced is removed.
 
     Returns:
         Whether anything that a reader sees has changed.
@@ -60,15 +68,24 @@ def publish(
         OSError: the write failed; what was published before is still in place.
     """
     with _open_directory(target) as root:
-        return publish_at(root, files, access=access, now=now)
+        return publish_at(root, files, access=access, now=now, pause=pause)
 
 
 def publish_at(
-    root: int, files: Sequence[SecretFile], *, access: FileAccess = _ANYBODY, now: Clock = time.time
+    root: int,
+    files: Sequence[SecretFile],
+    *,
+    access: FileAccess = _ANYBODY,
+    now: Clock = time.time,
+    pause: Callable[[float], object] = time.sleep,
 ) -> bool:
     """`publish` into an opened directory."""
     _check(files)
-    return _publish(root, files, access, now)
+    replaced, changed = _publish(root, files, access, now)
+    if replaced is not None:
+        pause(LINGER_SECONDS)
+        shutil.rmtree(replaced, ignore_errors=True, dir_fd=root)  # what can't be removed now is swept by the next call
+    return changed
 
 
 def is_published(target: Path) -> bool:
@@ -88,7 +105,8 @@ def _check(files: Sequence[SecretFile]) -> None:
             raise InvalidParameters(f"invalid path: more than {MAX_DEPTH} directories deep: {clip(file.path, 120)}.")
 
 
-def _publish(root: int, files: Sequence[SecretFile], access: FileAccess, now: Clock) -> bool:
+def _publish(root: int, files: Sequence[SecretFile], access: FileAccess, now: Clock) -> tuple[str | None, bool]:
+    """The version that was replaced, if one was; whether anything that a reader sees has changed."""
     if access.group is not None and not access.fits(os.fstat(root), access.directory_mode):
         access.give(root, access.directory_mode)
     old = _current(root)
@@ -102,9 +120,7 @@ def _publish(root: int, files: Sequence[SecretFile], access: FileAccess, now: Cl
     linked = [_link(root, name) for name in sorted(links)]
     for name in stale:
         os.unlink(name, dir_fd=root)
-    if fresh and old is not None:
-        shutil.rmtree(old, ignore_errors=True, dir_fd=root)  # what can't be removed now is swept by the next call
-    return fresh or bool(stale) or any(linked)
+    return old if fresh else None, fresh or bool(stale) or any(linked)
 
 
 @contextlib.contextmanager

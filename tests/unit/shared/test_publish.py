@@ -11,7 +11,7 @@ import pytest
 
 from sscsi_shared.errors import InvalidParameters
 from sscsi_shared.mount import SecretFile
-from sscsi_shared.publish import is_published, publish
+from sscsi_shared.publish import LINGER_SECONDS, is_published, publish
 from sscsi_shared.secret import SecretBytes
 
 NOON = 1767355445.0  # 2026-01-02 12:04:05 UTC
@@ -100,6 +100,23 @@ def test_a_change_is_the_whole_new_content_and_one_version(tmp_path: Path, files
 
     assert seen(tmp_path) == {one.path: (one.contents.reveal(), one.mode) for one in files}
     assert versions(tmp_path) == [os.readlink(tmp_path / "..data")]
+
+
+def test_a_version_that_was_replaced_stays_for_those_who_are_on_their_way_into_it(tmp_path: Path) -> None:
+    publish(tmp_path, [file("password", b"old")])
+    (old,) = versions(tmp_path)
+    paused: list[float] = []
+
+    def pause(seconds: float) -> None:
+        paused.append(seconds)
+        assert (tmp_path / old / "password").read_bytes() == b"old"
+        assert seen(tmp_path) == {"password": (b"new", 0o644)}
+
+    publish(tmp_path, [file("password", b"new")], pause=pause)
+    assert paused == [LINGER_SECONDS]
+    assert not (tmp_path / old).exists()
+    publish(tmp_path, [file("password", b"new")], pause=pause)
+    assert paused == [LINGER_SECONDS]  # nothing was replaced
 
 
 def test_no_files_at_all_empty_the_volume(tmp_path: Path) -> None:
