@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 PACKAGES := shared $(addprefix providers/,aws gcp vault azure) driver cli emulators
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e check bench proto format lock clean
+FIRE ?= full
+.PHONY: help demo test e2e check bench fire proto format lock clean
 
 help:  ## Print these commands
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +38,9 @@ check: $(VENV)/dev.stamp  ## ruff, mypy, import-linter, generated stubs up to da
 
 bench: $(VENV)/dev.stamp  ## Counts, memory and seconds
 	$(BIN)/python -m bench
+
+fire: $(VENV)/dev.stamp  ## Kills, endurance, attacks: docs/fire.md (FIRE=short|full|soak FIRE_SEED= FIRE_PARTS=)
+	$(BIN)/python -m fire --size=$(FIRE) $(if $(FIRE_SEED),--seed=$(FIRE_SEED)) $(FIRE_PARTS)
 
 proto: $(VENV)/dev.stamp  ## Generate the gRPC code from proto/
 	$(BIN)/python proto/generate.py

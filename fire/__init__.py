@@ -1,0 +1,1 @@
+"""`make fire`: the software under faults, for long, and attacked; what it withstood becomes docs/fire.md."""
