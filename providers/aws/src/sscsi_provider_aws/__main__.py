@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from sscsi_provider_aws.clients import Endpoints
 from sscsi_provider_aws.podidentity import EKS_OWN, REQUEST_SECONDS, AgentAddresses, PodIdentityAgent
 from sscsi_provider_aws.provider import RUNTIME_NAME, VERSION, AwsProvider
 from sscsi_shared.daemon.flags import Flag, boolean, duration, one_of
+from sscsi_shared.daemon.options import authorities
 from sscsi_shared.server.serve import parse_options, serve_provider
 from sscsi_shared.server.writing import KUBELET_ROOT
 
@@ -85,6 +87,15 @@ def agent_seconds(text: str) -> float:
     return seconds
 
 
+def ca_bundle(environ: Mapping[str, str]) -> Path | None:
+    """The file that AWS_CA_BUNDLE names (AWS SDKs); one that can't be used ends the process, as a wrong flag does."""
+    try:
+        return authorities(environ.get("AWS_CA_BUNDLE", ""))
+    except ValueError as error:
+        print(f"invalid value for the variable AWS_CA_BUNDLE: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+
+
 def main() -> None:
     """Serve until SIGTERM."""
     values, options = parse_options(
@@ -95,7 +106,7 @@ def main() -> None:
         sys.argv[1:],
         os.environ,
     )
-    everywhere, bundle = os.environ.get("AWS_ENDPOINT_URL", ""), os.environ.get("AWS_CA_BUNDLE", "")
+    everywhere = os.environ.get("AWS_ENDPOINT_URL", "")
     addresses = AgentAddresses(values[AGENT], values[AGENT]) if values[AGENT] else EKS_OWN
     provider = AwsProvider(
         agent_addresses=addresses,
@@ -103,7 +114,7 @@ def main() -> None:
         failover_check=values[FAILOVER_CHECK],
         endpoints=Endpoints(values[STS] or everywhere, values[SECRETS] or everywhere, values[SSM] or everywhere),
         region=values[REGION],
-        ca_bundle=options.daemon.ca_bundle or (Path(bundle) if bundle else None),
+        ca_bundle=options.daemon.ca_bundle or ca_bundle(os.environ),
         batch=values[BATCH] == "auto",
         app_id=f"{RUNTIME_NAME}-{values[ADDON] or VERSION}",
     )

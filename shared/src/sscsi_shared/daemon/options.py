@@ -6,12 +6,32 @@ from typing import Any, Final
 
 from sscsi_shared.daemon.flags import Flag, Values, boolean, duration, one_of
 
+
+def authorities(text: str) -> Path | None:
+    """A PEM file of certificates, looked at now: a wrong path would fail every mount later, one by one.
+
+    Raises:
+        ValueError: it can't be read, or holds no certificate.
+    """
+    if not text:
+        return None
+    import ssl
+
+    try:
+        ssl.create_default_context(cafile=text)
+    except ssl.SSLError as error:
+        raise ValueError("the file holds no certificate in PEM form") from error
+    except OSError as error:
+        raise ValueError(f"the file can't be read: {error.strerror}") from error
+    return Path(text)
+
+
 LOG_LEVEL: Final = Flag("log-level", "info", "Least level that is logged.", one_of("debug", "info", "warn", "error"))
 LOG_FORMAT: Final = Flag("log-format", "json", "Form of the log lines: json or text.", one_of("json", "text"))
 METRICS_ADDR: Final = Flag(
     "metrics-addr", "", "Serve /metrics, /healthz and /readyz there: host:port or :port. Empty = off.", str
 )
-CA_BUNDLE: Final = Flag("ca-bundle", "", "PEM file of the authorities that every client trusts.", str)
+CA_BUNDLE: Final = Flag("ca-bundle", None, "PEM file of the authorities that every client trusts.", authorities)
 REFLECTION: Final = Flag("grpc-reflection", False, "Serve gRPC reflection, for grpcurl without a .proto file.", boolean)
 DRAIN: Final = Flag("drain", 20.0, "How long calls in progress may go on after SIGTERM.", duration)
 TAKEOVER: Final = Flag("takeover-wait", 30.0, "How long to wait for another process to leave the socket.", duration)
@@ -63,7 +83,7 @@ class DaemonOptions:
             log_level=values[LOG_LEVEL],
             log_format=values[LOG_FORMAT],
             metrics_address=values[METRICS_ADDR],
-            ca_bundle=Path(values[CA_BUNDLE]) if values[CA_BUNDLE] else None,
+            ca_bundle=values[CA_BUNDLE],
             reflection=values[REFLECTION],
             drain_seconds=values[DRAIN],
             takeover_seconds=values[TAKEOVER],
