@@ -4,10 +4,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Our own packages, installed editable without dependencies: the pinned, hashed files hold those.
 PACKAGES := shared $(addprefix providers/,aws gcp vault azure) driver cli emulators
+OWN := sscsi-shared sscsi-driver $(addprefix sscsi-provider-,aws gcp vault azure)
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
 FIRE ?= full
-.PHONY: help demo test e2e check bench fire proto format lock clean
+.PHONY: help demo test e2e check images bench fire proto format lock clean
 
 help:  ## Print these commands
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +38,9 @@ check: $(VENV)/dev.stamp  ## ruff, mypy, import-linter, generated stubs up to da
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python proto/generate.py --check
 
+images: $(VENV)/dev.stamp  ## Build the images with buildah, for this machine and arm64 (docker/README.md)
+	$(BIN)/python docker/images.py $(IMAGES)
+
 bench: $(VENV)/dev.stamp  ## Counts, memory and seconds
 	$(BIN)/python -m bench
 
@@ -50,9 +55,13 @@ format: $(VENV)/dev.stamp  ## Format and mend what ruff can
 	$(BIN)/ruff format --quiet .
 
 lock: $(VENV)/dev.stamp  ## Resolve requirements/*.in anew (universal, hashed, no index named)
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/dev.in -o requirements/dev.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt requirements/demo.in -o requirements/demo.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt requirements/fire.in -o requirements/fire.txt
+	$(COMPILE) requirements/dev.in -o requirements/dev.txt
+	$(COMPILE) -c requirements/dev.txt requirements/demo.in -o requirements/demo.txt
+	$(COMPILE) -c requirements/dev.txt requirements/fire.in -o requirements/fire.txt
+	$(COMPILE) -c requirements/dev.txt requirements/image-build.in -o requirements/image-build.txt
+	for folder in driver providers/aws providers/gcp providers/vault providers/azure; do \
+		printf './shared\n./%s\n' $$folder | $(COMPILE) -c requirements/dev.txt $(foreach own,$(OWN),--no-emit-package $(own)) - \
+			-o requirements/image-$${folder##*/}.txt; done
 
 clean:  ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis

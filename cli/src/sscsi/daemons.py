@@ -34,6 +34,7 @@ class Daemon:
         socket: what it serves on; start() waits for somebody to answer there.
         log: file that takes its output.
         environ: variables beside the few that a process needs.
+        command: what to run instead of the module, before the flags: a container, for one.
         tied: whether the kernel kills it when we die, however we die (prctl(2), PR_SET_PDEATHSIG). The tie is to the
             thread that starts it, so that must be the main thread. Costs a start of the interpreter.
     """
@@ -46,13 +47,14 @@ class Daemon:
         log: Path,
         environ: Mapping[str, str] | None = None,
         *,
+        command: Sequence[str] = (),
         tied: bool = False,
     ) -> None:
         self.module: Final = module
         self.socket: Final = socket
         self.log: Final = log
         self.arguments: Final = tuple(arguments)
-        self._command = [sys.executable, "-m", module, *arguments]
+        self._command = [*(command or (sys.executable, "-m", module)), *arguments]
         self._environ = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ} | dict(environ or {})
         self._tied = tied
         self._process: subprocess.Popen[bytes] | None = None
