@@ -9,7 +9,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 
 .DEFAULT_GOAL := help
 FIRE ?= full
-.PHONY: help demo test e2e check images bench fire proto format lock clean
+.PHONY: help demo test e2e check images bench fire proto chart format lock clean
 
 help:  ## Print these commands
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ fire: $(VENV)/dev.stamp  ## Kills, endurance, attacks: docs/fire.md (FIRE=short|
 
 proto: $(VENV)/dev.stamp  ## Generate the gRPC code from proto/
 	$(BIN)/python proto/generate.py
+
+chart: $(VENV)/dev.stamp  ## Put the charts together; make their schemas, tables, dashboard and deploy/
+	$(BIN)/python -m charts.make
 
 format: $(VENV)/dev.stamp  ## Format and mend what ruff can
 	$(BIN)/ruff check --fix-only --quiet .
