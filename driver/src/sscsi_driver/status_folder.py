@@ -7,6 +7,7 @@ no garbage collector.
 import contextlib
 import logging
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -17,6 +18,8 @@ log = logging.getLogger(__name__)
 
 _Dumper: Final = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 """The C library's takes a tenth of the time; it may be missing where PyYAML was built without it."""
+_UNFINISHED: Final = re.compile(r"\..+\.yaml\.\d+")
+"""A file that is being written: its final name, and the writer's process."""
 
 
 class StatusSink(Protocol):
@@ -45,10 +48,14 @@ class NoStatus:
 
 
 class StatusFolder:
-    """Statuses as files of a folder; it is made when needed."""
+    """Statuses as files of a folder; it is made when needed. What a driver that was killed did not finish goes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        for path in folder.glob(".*"):
+            if _UNFINISHED.fullmatch(path.name):
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
     def write(self, status: Mapping[str, Any]) -> bool:
         """See StatusSink; readers see the old file or the new one, whole."""

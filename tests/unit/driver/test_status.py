@@ -75,3 +75,11 @@ def test_a_missing_folder_is_fine_for_remove_and_a_name_too_long_is_an_error(tmp
 def test_without_a_folder_nothing_is_written() -> None:
     assert not NoStatus().write({})
     NoStatus().remove("/t")
+
+
+def test_what_a_killed_driver_did_not_finish_goes(tmp_path: Path) -> None:
+    write(StatusFolder(tmp_path), "/t")
+    (tmp_path / ".shop.web-1-shop-demo.yaml.17").write_text("half")
+    (tmp_path / ".other").write_text("somebody's")
+    StatusFolder(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".other", "shop.web-0-shop-demo.yaml"]

@@ -18,7 +18,16 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from sscsi_shared.daemon import logs, metrics
 from sscsi_shared.daemon.options import DaemonOptions
-from sscsi_shared.daemon.socket import Inode, inode_of, is_live, private_name, private_umask, remove_own, take
+from sscsi_shared.daemon.socket import (
+    Inode,
+    inode_of,
+    is_live,
+    private_name,
+    private_umask,
+    remove_own,
+    sweep_private,
+    take,
+)
 
 log = logging.getLogger(__name__)
 
@@ -145,6 +154,8 @@ class SocketServer:
         self._bound += 1
         private = private_name(self._service.socket, self._bound)
         private.unlink(missing_ok=True)
+        for path in (self._service.socket, *self._service.aliases):
+            sweep_private(path)
         with private_umask():
             self._server.add_insecure_port(f"unix:{private}")
         self._server.start()

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import logging
 import os
+import re
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -63,6 +64,15 @@ def private_name(path: Path, number: int) -> Path:
     if longest > MAX_PATH_BYTES:
         raise ValueError(f"{path} is too long for a unix socket: choose a folder with a shorter path")
     return private
+
+
+def sweep_private(path: Path) -> None:
+    """Remove the private names of those who were killed before they took `path`: sockets on which nobody listens."""
+    wanted = re.compile(rf"\.{re.escape(path.stem)}\.\d+\.\d+")
+    for other in path.parent.iterdir():
+        if wanted.fullmatch(other.name) and other.is_socket() and not is_live(other):
+            with contextlib.suppress(OSError):  # another user's, in a sticky folder
+                other.unlink()
 
 
 @contextlib.contextmanager

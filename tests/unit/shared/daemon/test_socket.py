@@ -15,6 +15,7 @@ from sscsi_shared.daemon.socket import (
     private_name,
     private_umask,
     remove_own,
+    sweep_private,
     take,
 )
 
@@ -70,3 +71,13 @@ def test_the_folder_is_prepared(folder: Path) -> None:
         assert status.st_mode & 0o7777 == 0o1770
         assert (status.st_uid, status.st_gid) in {(0, 65532), (0, 0)}
         new.chmod(0o777)
+
+
+def test_sockets_of_those_who_were_killed_before_they_took_their_place_go(folder: Path) -> None:
+    for name in (".aws.7.1", ".vault.7.1", ".aws.7", "aws.sock"):
+        bound(folder / name, listens=False).close()
+    (folder / ".aws.8.1").write_text("no socket")
+    with bound(folder / ".aws.9.1"):
+        sweep_private(folder / "aws.sock")
+        left = sorted(path.name for path in folder.iterdir())
+    assert left == [".aws.7", ".aws.8.1", ".aws.9.1", ".vault.7.1", "aws.sock"]
