@@ -3,6 +3,8 @@
 from typing import Final
 
 from fire.case import Part
+from fire.crashes.driver import DRIVER
+from fire.crashes.providers import PROVIDERS
 from fire.crashes.writer import WRITER
 
 PART: Final = Part(
@@ -11,5 +13,5 @@ PART: Final = Part(
     "Whoever reads a volume through one opened `..data` sees files of one version, all of them; a file opened by "
     "its path is whole; nobody sees an older version after a newer one; what a killed process leaves is put right by "
     "the next one.",
-    (WRITER,),
+    (WRITER, DRIVER, *PROVIDERS),
 )
