@@ -18,7 +18,7 @@ import grpc
 from sscsi_driver.attributes import PERMISSION
 from sscsi_driver.errors import ErrorType, PublishError, Unpublished
 from sscsi_driver.said import Said
-from sscsi_driver.sockets import ProviderSocket, dial, find
+from sscsi_driver.sockets import ProviderSocket, reach
 from sscsi_shared.cancellation import Cancellation
 from sscsi_shared.deadline import Deadline, Instant
 from sscsi_shared.errors import clip
@@ -108,7 +108,7 @@ class Providers:
         Raises:
             PublishError: it is not.
         """
-        dial(provider, find(provider, self._folders))
+        reach(provider, self._folders)
 
     def mount(
         self, provider: str, request: ProviderRequest, deadline: Deadline, cancellation: Cancellation
@@ -137,7 +137,7 @@ class Providers:
         try:
             return _read(provider, *self._call(provider, message, deadline, cancellation, again=True), self._said)
         except _Lost as error:
-            dial(provider, find(provider, self._folders), lost=True)  # it may have been dying when we dialled before
+            reach(provider, self._folders, lost=True)  # it may have been dying when we dialled before
             raise PublishError(
                 f'provider "{provider}" ended the call without an answer, twice: {error.text}. See the log of its pod '
                 "on this node.",
@@ -151,8 +151,7 @@ class Providers:
         Raises:
             PublishError: it is not there, or does not answer.
         """
-        found = find(provider, self._folders)
-        dial(provider, found)
+        found = reach(provider, self._folders)
         with self._channel(found) as channel:
             call = channel.stub.Version.future(
                 provider_pb2.VersionRequest(version=API_VERSION), timeout=deadline.remaining()
@@ -184,8 +183,7 @@ class Providers:
         again: bool = False,
     ) -> tuple[provider_pb2.MountResponse, Instant | None]:
         """The answer, and when our providers say that its content was read."""
-        found = find(provider, self._folders)
-        dial(provider, found, lost=again)
+        found = reach(provider, self._folders, lost=again)
         with self._channel(found) as channel:
             call = channel.stub.Mount.future(message, timeout=deadline.remaining())
             cancellation.on_cancel(call.cancel)

@@ -66,6 +66,34 @@ def find(provider: str, folders: Sequence[Path]) -> ProviderSocket:
     )
 
 
+def reach(provider: str, folders: Sequence[Path], *, lost: bool = False) -> ProviderSocket:
+    """The first socket on which somebody listens: a provider that moved may have left a dead one in a folder before.
+
+    Args:
+        provider: its name.
+        folders: in the order in which they are searched.
+        lost: see `dial`.
+
+    Raises:
+        PublishError: see `find`, and of the first one `dial`.
+    """
+    refused: PublishError | None = None
+    found = find(provider, folders)
+    for folder in folders:
+        one = _look(folder, found.path.name)
+        if isinstance(one, ProviderSocket):
+            try:
+                dial(provider, one, lost=lost)
+            except PublishError as error:
+                refused = refused or error
+            else:
+                return one
+    if refused is None:  # it has vanished since
+        dial(provider, found, lost=lost)
+        return found
+    raise refused
+
+
 def dial(provider: str, found: ProviderSocket, *, lost: bool = False) -> None:
     """See whether anybody listens, at once: gRPC itself would go on trying until the deadline.
 

@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from sscsi_driver.errors import ErrorType, PublishError
-from sscsi_driver.sockets import dial, find
+from sscsi_driver.sockets import dial, find, reach
 
 
 @pytest.fixture
@@ -36,6 +36,21 @@ def test_the_first_folder_wins(home: Path) -> None:
     with bind(home / "a" / "x.sock"), bind(home / "b" / "x.sock"), bind(home / "b" / "y.sock"):
         assert find("x", [home / "a", home / "b"]).path == home / "a" / "x.sock"
         assert find("y", [home / "a", home / "b"]).path == home / "b" / "y.sock"
+
+
+def test_a_dead_socket_hides_no_live_one(home: Path) -> None:
+    """A provider that was replaced by one in another folder may leave its socket behind."""
+    folders = [home / "a", home / "b"]
+    bind(home / "a" / "x.sock").close()
+    with pytest.raises(PublishError, match=f"nobody listens on {home}/a/x.sock"):
+        reach("x", folders)
+    with bind(home / "b" / "x.sock") as listener:
+        listener.listen()
+        assert reach("x", folders).path == home / "b" / "x.sock"
+        (home / "a" / "x.sock").unlink()
+        with bind(home / "a" / "x.sock") as first:
+            first.listen()
+            assert reach("x", folders).path == home / "a" / "x.sock"
 
 
 def test_a_socket_made_anew_is_another_one(home: Path) -> None:

@@ -1,6 +1,8 @@
 """A provider's `--prepare-folder`: for an init container beside another driver than ours."""
 
 import os
+import socket
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,22 @@ def prepare(folder: Path) -> object:
 def test_the_folder_is_made_and_the_process_ends(tmp_path: Path) -> None:
     assert prepare(tmp_path / "made" / "providers") == 0
     assert (tmp_path / "made" / "providers").stat().st_mode & 0o7777 == 0o1770
+
+
+def test_sockets_on_which_nobody_listens_are_removed() -> None:
+    """Another user's dead socket could not be replaced by the provider itself: the folder is sticky."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="sck") as name:
+        folder = Path(name)
+        (folder / "file.sock").touch()
+        for stem in ("dead", "live"):
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(str(folder / f"{stem}.sock"))
+            if stem == "dead":
+                listener.close()
+        listener.listen()
+        prepare(folder)
+        listener.close()
+        assert sorted(path.name for path in folder.iterdir()) == ["file.sock", "live.sock"]
 
 
 def test_a_folder_that_can_not_be_made_is_told(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import socket
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +109,7 @@ def prepare_folder(folder: Path) -> None:
     """Make the folder of sockets: root's, mode 1770 for the providers' group, who can't replace each other's sockets.
 
     Without the right to do so, what stands there is left as it is; the driver refuses it if it is not safe.
+    Sockets on which nobody listens go: the provider that comes now may not replace what another user left behind.
 
     Raises:
         OSError: it does not exist and can't be made.
@@ -119,3 +121,19 @@ def prepare_folder(folder: Path) -> None:
             os.chown(folder, 0, _PROVIDERS_GROUP)
     except OSError as error:  # in a user namespace that has no such group, or on a read-only file system
         log.info("the folder of providers %s keeps its owner: %s", folder, error.strerror)
+    for path in folder.glob("*.sock"):
+        with contextlib.suppress(OSError):  # it has gone by itself, or is not ours to remove
+            if _is_dead(path):
+                path.unlink()
+                log.info("removed %s: nobody listened", path)
+
+
+def _is_dead(path: Path) -> bool:
+    """Whether it is certain that nobody listens; without the right to ask it is not."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # a full queue is a listener's
+        try:
+            probe.connect(str(path))
+        except OSError as error:
+            return error.errno == errno.ECONNREFUSED and stat.S_ISSOCK(path.lstat().st_mode)
+        return False
