@@ -114,7 +114,7 @@ class Forgets(MemoryProvider):
     def identify(self, request: MemoryRequest, cluster: Cluster, deadline: Deadline) -> Login[MemoryIdentity, None]:
         login = super().identify(request, cluster, deadline)
         who = login.identity
-        return Login(Forgetful(who.namespace, who.service_account, who.issuer, who.audience), None)
+        return Login(Forgetful(who.namespace, who.name, who.issuer, who.audience), None)
 
 
 class Modeless(MemoryProvider):

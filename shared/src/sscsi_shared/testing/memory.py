@@ -12,27 +12,20 @@ A class for it:
 """
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
-from sscsi_shared import yaml_tree
 from sscsi_shared.cluster import Cluster
 from sscsi_shared.deadline import Clock, Deadline
-from sscsi_shared.errors import ObjectError, ObjectNotFound
-from sscsi_shared.fetch import fetch_each
-from sscsi_shared.mount import MountInput, MountPlan, Place, PlannedRead, PodInfo, Read
-from sscsi_shared.object_fields import OBJECT_FIELDS, file_mode, object_fields
-from sscsi_shared.parameters import Parameters
-from sscsi_shared.paths import Naming
+from sscsi_shared.errors import ObjectNotFound
+from sscsi_shared.mount import MountInput, MountPlan, Place, Read
+from sscsi_shared.plain import EachByItself, NamedObjects, ServiceAccount
 from sscsi_shared.provider import Login
 from sscsi_shared.secret import SecretBytes
-from sscsi_shared.tokens import ServiceAccountTokens, prove
-from sscsi_shared.yaml_records import Record, records
 
 AUDIENCE: Final = "memory"
 EVERYWHERE: Final = Place("memory")
-FIELDS: Final = ("objectName", "path", "mode", *OBJECT_FIELDS)
+MemoryRequest: TypeAlias = NamedObjects
+MemoryIdentity: TypeAlias = ServiceAccount
 
 
 class MemoryStore:
@@ -70,39 +63,11 @@ class MemoryStore:
         return Read.of(contents, str(version))
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryRequest:
-    """A class and a pod, read."""
-
-    reads: tuple[PlannedRead[str], ...]
-    pod: PodInfo
-    tokens: ServiceAccountTokens
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryIdentity:
-    """Rule: every fact that changes where a call goes, as whom, or what comes back."""
-
-    namespace: str
-    service_account: str
-    issuer: str
-    audience: str
-
-
-class MemorySession:
+class MemorySession(EachByItself):
     """Access to the store on behalf of one service account."""
 
-    expires_at: Final = None
-
     def __init__(self, store: MemoryStore) -> None:
-        self._store = store
-
-    def fetch(self, objects: Sequence[str], deadline: Deadline) -> Mapping[str, Read | ObjectError]:
-        """Read every object."""
-        return fetch_each(self._store.read, objects, deadline)
-
-    def close(self) -> None:
-        """Nothing to give back."""
+        super().__init__(store.read)
 
 
 class MemoryProvider:
@@ -116,19 +81,13 @@ class MemoryProvider:
 
     def parse(self, mount: MountInput) -> MemoryRequest:
         """Read `objects`."""
-        parameters = Parameters(mount.attributes, ("objects",))
-        text = parameters.required("objects", "Write a YAML list of objects, each with an objectName.")
-        tree = yaml_tree.parse(text, yaml_tree.Dialect.CORE, where="objects")
-        reads = tuple(_planned(record, mount.default_mode) for record in records(tree, FIELDS))
-        return MemoryRequest(reads, mount.pod, mount.tokens)
+        return MemoryRequest.of(mount, EVERYWHERE)
 
     def identify(self, request: MemoryRequest, cluster: Cluster, deadline: Deadline) -> Login[MemoryIdentity, None]:
         """The pod's service account, if its token proves that."""
         del cluster, deadline  # a real provider may look for annotations there
-        token = request.tokens.for_audience(AUDIENCE)
-        proof = prove(token, pod=request.pod, audience=AUDIENCE, now=self._now())
-        identity = MemoryIdentity(request.pod.namespace, request.pod.service_account, proof.issuer, AUDIENCE)
-        return Login(identity, None, proof.expires_at)
+        login = request.login(AUDIENCE, self._now())
+        return Login(login.identity, None, login.live_until)
 
     def plan(self, request: MemoryRequest, identity: MemoryIdentity) -> MountPlan[str]:
         """Read each object from the one place."""
@@ -138,14 +97,5 @@ class MemoryProvider:
     def open(self, login: Login[MemoryIdentity, None], place: Place, deadline: Deadline) -> MemorySession:
         """Log in."""
         del place, deadline
-        self._store.login(f"{login.identity.namespace}/{login.identity.service_account}")
+        self._store.login(f"{login.identity.namespace}/{login.identity.name}")
         return MemorySession(self._store)
-
-
-def _planned(record: Record, default_mode: int) -> PlannedRead[str]:
-    """One entry of `objects`."""
-    name = record.required("objectName")
-    mode = file_mode(record, "mode", default_mode)
-    common = object_fields(record, Naming(), mode)
-    outputs = common.outputs(name, record.text("path") or name, mode)
-    return PlannedRead(name, ((EVERYWHERE, name),), outputs, common.optional)
