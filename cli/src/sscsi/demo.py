@@ -12,6 +12,8 @@ from sscsi.namespace import Entered, Means
 from sscsi.output import Console
 
 _ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_CLOUDS: Final = ("aws", "gcp", "vault", "azure")
+"""Those of sscsi.clouds, which is not imported before a user namespace was entered."""
 _BY_SIGNAL: Final = 128
 """A shell's exit status for a process that a signal ended is this and its number."""
 
@@ -26,7 +28,13 @@ class Interrupted(BaseException):
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("--stay", action="store_true", help="keep the daemons, for grpcurl, until Ctrl-C")
+    parser.add_argument(
+        "--stay",
+        nargs="?",
+        const=_CLOUDS[0],
+        choices=_CLOUDS,
+        help="keep one provider and its backend, for grpcurl and `sscsi mount`, until Ctrl-C; aws where none is named",
+    )
     parser.set_defaults(run=run)
 
 
@@ -44,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and a shell's `&` want it
             signal.signal(number, _interrupt)
     try:
-        return _stay(console) if arguments.stay else _show(entered, console)
+        return _stay(arguments.stay, console) if arguments.stay else _show(entered, console)
     except Interrupted as error:
         console.failed(f"ended by {signal.Signals(error.number).name}; daemons, mounts and files are gone")
         return _BY_SIGNAL + error.number
@@ -59,11 +67,13 @@ def _interrupt(number: int, _: FrameType | None) -> NoReturn:
     raise Interrupted(number)
 
 
-def _stay(console: Console) -> int:
+def _stay(cloud: str, console: Console) -> int:
     from sscsi import show
+    from sscsi.clouds import ALL
     from sscsi.stage import Stage
 
-    with Stage(driver=False, reflection=True, tied=True) as stage:
+    clouds = [one for one in ALL if one.name == cloud]
+    with Stage(driver=False, reflection=True, tied=True, clouds=clouds) as stage:
         return show.stay(stage, console)
 
 

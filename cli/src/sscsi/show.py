@@ -85,19 +85,29 @@ def without_mount(stage: Stage, console: Console, why: Sequence[str]) -> None:
 
 
 def stay(stage: Stage, console: Console) -> int:
-    """Keep the provider for grpcurl; print what the second terminal needs."""
-    path = stage.folder / "mount.json"
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(json_format.MessageToDict(_request(stage, stage.volume()))), encoding="utf-8")
-    console.line("The provider runs, with local backends. In another terminal:\n")
+    """Keep the provider for grpcurl and `sscsi mount`; print what the second terminal needs."""
+    [cloud] = stage.clouds.values()
+    volume = stage.volume()
+    request = _private(stage.folder / "mount.json", json.dumps(json_format.MessageToDict(_request(stage, volume))))
+    token = _private(stage.folder / "token.jwt", volume.tokens[cloud.audience].reveal())
+    console.line(f"The provider {cloud.name} runs, with a local backend. In another terminal:\n")
     console.line(f"  export SOCKET={stage.provider.socket}")
-    console.line(f"  export REQUEST={path}\n")
+    console.line(f"  export CLASS={stage.class_file(volume.class_name)}")
+    console.line(f"  export TOKEN={cloud.audience}={token}")
+    console.line(f"  export REQUEST={request}\n")
     console.line("Ctrl-C ends it.")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     stop.wait()
     return 0
+
+
+def _private(path: Path, text: str) -> Path:
+    """A file for nobody else's eyes."""
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def _request(stage: Stage, volume: Any) -> Any:
