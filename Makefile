@@ -9,7 +9,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 
 .DEFAULT_GOAL := help
 FIRE ?= full
-.PHONY: help demo test e2e check images bench fire proto chart format lock clean
+.PHONY: help demo test e2e check images bench fire proto chart format lock clean docs
 
 help:  ## Print these commands
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

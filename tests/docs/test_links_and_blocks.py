@@ -1,0 +1,131 @@
+"""Every markdown file of the repository: links lead somewhere, and code is what it says it is."""
+
+import argparse
+import ast
+import json
+import posixpath
+import re
+import shlex
+from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
+
+import pytest
+import yaml
+
+import sscsi_driver.options
+import sscsi_provider_aws.__main__ as aws
+import sscsi_provider_azure.__main__ as azure
+import sscsi_provider_gcp.__main__ as gcp
+import sscsi_provider_vault.__main__ as vault
+from pages import ROOT, Block, all_blocks, anchors, indented, links, pages
+from sscsi import demo, mount, refresh
+from sscsi_shared.server.serve import PROVIDER_FLAGS
+
+PAGES = pages()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    wrong = []
+    for link in links(page):
+        if re.match(r"(https?|mailto):", link):
+            continue
+        target, _, anchor = link.partition("#")
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(page), target)) if target else page
+        if (ROOT / path).is_dir() and anchor:
+            path = f"{path}/README.md"
+        if not (ROOT / path).exists() or (anchor and anchor not in anchors(path)):
+            wrong.append(link)
+    assert not wrong
+
+
+@pytest.mark.parametrize("block", all_blocks("yaml"), ids=str)
+def test_yaml_is_yaml(block: Block) -> None:
+    assert list(yaml.safe_load_all(block.text)) != [None]
+
+
+def test_json_is_json() -> None:
+    for block in all_blocks("json"):
+        json.loads(block.text)
+
+
+@pytest.mark.parametrize("block", all_blocks("python"), ids=str)
+def test_python_compiles(block: Block) -> None:
+    ast.parse(block.text)
+
+
+def test_a_block_says_its_language() -> None:
+    assert {block.language for block in all_blocks()} <= {"sh", "yaml", "json", "python", "text"}
+
+
+# Commands
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    """Each command line of ours in a block of `sh`, or in an indented one: where it is, and its words."""
+    for block in (*all_blocks("sh"), *indented()):
+        joined = re.sub(r"\\\n", " ", block.text)
+        for line in joined.splitlines():
+            try:
+                words = shlex.split(line, comments=True)
+            except ValueError:  # a quotation that goes over several lines: a program of another language
+                continue
+            while words and re.fullmatch(r"\w+=.*", words[0]):
+                words = words[1:]
+            if words and (name := posixpath.basename(words[0])) in {*DAEMONS, "sscsi", "make", "kubectl"}:
+                yield f"{block}: {line.strip()}", [name, *words[1:]]
+
+
+DAEMONS = {
+    "sscsi-driver": {flag.name for flag in sscsi_driver.options.FLAGS},
+    "sscsi-provider-aws": {flag.name for flag in (*aws.FLAGS, *PROVIDER_FLAGS)},
+    "sscsi-provider-gcp": {flag.name for flag in (*gcp.FLAGS, *PROVIDER_FLAGS)},
+    "sscsi-provider-vault": {flag.name for flag in (*vault.FLAGS, *PROVIDER_FLAGS)},
+    "sscsi-provider-azure": {flag.name for flag in (*azure.FLAGS, *PROVIDER_FLAGS)},
+}
+
+
+@cache
+def tool() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sscsi", exit_on_error=False)
+    subparsers = parser.add_subparsers(required=True)
+    for name, command in (("mount", mount), ("refresh", refresh), ("demo", demo)):
+        command.declare(subparsers.add_parser(name, exit_on_error=False))
+    return parser
+
+
+@cache
+def targets() -> set[str]:
+    return set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def problem(words: list[str]) -> str:
+    """What is wrong with a command line; empty if nothing is."""
+    name, *rest = words
+    if name == "sscsi":
+        try:
+            tool().parse_args([re.sub(r"\$\{?\w+\}?", "/x", word) if word != "$TOKEN" else "x=/x" for word in rest])
+        except (argparse.ArgumentError, SystemExit) as error:
+            return str(error)
+        return ""
+    if name == "make":
+        return "".join(word for word in rest if "=" not in word and word not in targets())
+    if name == "kubectl":
+        files = [word for flag, word in pairwise(rest) if flag == "-f"]
+        return "".join(file for file in files if file.startswith("deploy/") and not (ROOT / file).exists())
+    given = {word.lstrip("-").partition("=")[0] for word in rest if word.startswith("-")}
+    return ", ".join(sorted(given - DAEMONS[name]))
+
+
+def test_commands_have_the_options_that_are_shown() -> None:
+    found = list(commands())
+    assert {words[0] for _, words in found} >= {"sscsi", "make", "kubectl", "sscsi-driver", "sscsi-provider-aws"}
+    assert [(where, told) for where, words in found if (told := problem(words))] == []
+
+
+@pytest.mark.parametrize(
+    "line", ["sscsi mount x --provder y", "make nothing", "kubectl apply -f deploy/x.yaml", "sscsi-driver --nod=1"]
+)
+def test_a_wrong_option_is_found(line: str) -> None:
+    assert problem(line.split())
