@@ -47,6 +47,9 @@ bench: $(VENV)/dev.stamp  ## Counts, memory and seconds
 fire: $(VENV)/dev.stamp  ## Kills, endurance, attacks: docs/fire.md (FIRE=short|full|soak FIRE_SEED= FIRE_PARTS=)
 	$(BIN)/python -m fire --size=$(FIRE) $(if $(FIRE_SEED),--seed=$(FIRE_SEED)) $(FIRE_PARTS)
 
+docs: $(VENV)/dev.stamp  ## The documentation's site, into build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 proto: $(VENV)/dev.stamp  ## Generate the gRPC code from proto/
 	$(BIN)/python proto/generate.py
 

@@ -6,6 +6,7 @@ some of these are pages of their own (`PAGES`), every other file is copied below
 
 import posixpath
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ PAGES: Final = {
     "CHANGELOG.md": "changelog.md",
     "deploy/README.md": "manifests.md",
     "examples/README.md": "examples.md",
+    "docker/README.md": "images.md",
 }
 """Pages that lie outside of docs/: by their path in the repository, their place on the site."""
 LINK: Final = re.compile(r"(?<!!)(\[(?:[^\[\]]|`[^`]*`)*\])\(([^()\s]+)\)")
@@ -37,12 +39,25 @@ def decisions() -> list[dict[str, str]]:
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Fill in the decisions."""
+    """Fill in the decisions, and what mkdocs.yml does not name yet."""
     nav: list[dict[str, Any]] = config.nav or []
+    listed = set(_places(nav))
     for entry in nav:
         if entry.get("Decisions") == "adr/":
             entry["Decisions"] = decisions()
+        if "Running it" in entry:
+            names = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
+            entry["Running it"] += [name for name in names if name not in listed]
     return config
+
+
+def _places(nav: list[Any]) -> Iterator[str]:
+    for entry in nav:
+        for value in entry.values() if isinstance(entry, dict) else [entry]:
+            if isinstance(value, list):
+                yield from _places(value)
+            else:
+                yield value
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
