@@ -23,6 +23,7 @@ PAGES: Final = {
     "deploy/README.md": "manifests.md",
     "examples/README.md": "examples.md",
     "docker/README.md": "images.md",
+    "charts/README.md": "charts.md",
 }
 """Pages that lie outside of docs/: by their path in the repository, their place on the site."""
 LINK: Final = re.compile(r"(?<!!)(\[(?:[^\[\]]|`[^`]*`)*\])\(([^()\s]+)\)")
