@@ -106,3 +106,20 @@ def mebibytes(text: str) -> int:
 
 WRITE: Final = os.environ.get("GOLDEN") == "write"
 """GOLDEN=write makes the golden files anew."""
+
+
+def with_notes(charts: Path) -> Path:
+    """Another copy, whose charts render their notes as an object: Helm shows them only where there is a cluster."""
+    copy = charts.parent / "with-notes"
+    shutil.copytree(charts, copy)
+    for notes in copy.glob("*/templates/NOTES.txt"):
+        shutil.copy(notes, notes.parents[1] / "NOTES.in-test")
+        body = '---\nkind: Notes\ntext: |-\n{{ tpl (.Files.Get "NOTES.in-test") . | indent 2 }}\n'
+        (notes.parent / "notes.yaml").write_text(body)
+    return copy
+
+
+def notes(copy: Path, name: str, values: Given | None = None) -> str:
+    """What a chart says after an installation; of charts as `with_notes` made them."""
+    shown = render(copy, name, values, more=["--show-only=templates/notes.yaml"])
+    return str(next(body["text"] for body in yaml.safe_load_all(shown) if body)).strip()

@@ -42,7 +42,7 @@ metadata:
   namespace: {{ $it.namespace }}
   labels:
     {{- include "sscsi.labels" (dict "top" $top "name" $it.name "app" $it.app) | nindent 4 }}
-{{- with $values.daemonsetAnnotations }}
+{{- with merge dict $values.daemonsetAnnotations ($it.annotations | default dict) }}
   annotations:
     {{- toYaml . | nindent 4 }}
 {{- end }}
@@ -274,6 +274,9 @@ The CSIDriver object has to ask for the pod's tokens; sscsi-driver and secrets-s
 {{- if and (not .top.Values.tokenRequests) (not .top.Values.rbac.createTokens) }}
 - tokenRequests is empty and rbac.createTokens off: without a token of the pod no backend can be asked on its behalf.
 {{- end -}}
-{{- include "sscsi.resourceNotes" (dict "resources" .it.node.resources "needed" (include "sscsi.provider.memory" .) "path" "resources") -}}
+{{- if .it.wrongTokens }}
+- tokenRequests: {{ .it.wrongTokens }}
+{{- end -}}
+{{- include "sscsi.resourceNotes" (dict "resources" .it.node.resources "needed" (include "sscsi.provider.memory" .) "path" (.it.resourcesPath | default "resources")) -}}
 {{- include "sscsi.tellings" .top -}}
 {{- end -}}

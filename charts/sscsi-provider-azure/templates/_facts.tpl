@@ -19,7 +19,7 @@
   "image" $linux.image "folder" $linux.providersDir "args" $args "env" list
   "metrics" $metrics "probe" (ternary (toString (int $linux.healthzPort)) $metrics (ne (int $linux.healthzPort) 0))
   "health" $linux.healthzPath "writes" ""
-  "node" $node
+  "resourcesPath" "linux.resources" "node" $node
 ) -}}
 {{- end -}}
 

@@ -14,12 +14,14 @@
 {{- $node := pick $v "priorityClassName" "resources" "volumes" "volumeMounts" "dnsPolicy" "dnsConfig" -}}
 {{- $node = merge $node (pick $v.pod "nodeSelector" "affinity" "tolerations") (pick $v.daemonSet "updateStrategy") -}}
 {{- $node = merge $node (dict "podLabels" $v.pod.extraLabels "podAnnotations" $v.pod.annotations "securityContext" $v.daemonSet.securityContext.container) -}}
+{{- $wrong := "" -}}
+{{- if and (eq $v.providerName "openbao") (not (regexMatch "\"openbao\"" (toJson $v.tokenRequests))) }}{{ $wrong = "classes for OpenBao take tokens of the audience openbao, where they name no other." }}{{ end -}}
 {{- toYaml (dict
   "name" $name "app" $name "uid" 65543 "namespace" ($v.namespace.name | default .Release.Namespace)
   "account" $name "createAccount" true "accountAnnotations" $v.serviceAccount.annotations
   "image" $v.image "folder" $v.daemonSet.providersDir "args" $args "env" list
   "metrics" (include "sscsi.port" $v.metricsAddr) "probe" (include "sscsi.port" $v.metricsAddr) "health" "/healthz" "writes" ""
   "secret" ($v.hmacSecretName | default (printf "%s-csi-provider-hmac-key" $v.providerName))
-  "node" $node
+  "wrongTokens" $wrong "annotations" $v.daemonSet.annotations "node" $node
 ) -}}
 {{- end -}}
