@@ -1,5 +1,7 @@
 """Charts in tests: built once in a folder of their own, rendered, and looked at as objects."""
 
+import functools
+import json
 import os
 import shutil
 import tomllib
@@ -9,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from charts.make.helm import build, render
+from charts.make.helm import KUBERNETES, build, render
 
 from sscsi_driver.options import DriverOptions, read_options
 from sscsi_shared.daemon.flags import Values
@@ -35,7 +37,20 @@ def objects(charts: Path, name: str, values: Given | None = None, **options: Any
     Raises:
         HelmError: the values are refused.
     """
-    return [body for body in yaml.safe_load_all(render(charts, name, values, **options)) if body]
+    text = rendered(charts, name, values, **options)
+    return [body for body in yaml.load_all(text, Loader=yaml.CSafeLoader) if body]
+
+
+def rendered(
+    charts: Path, name: str, values: Given | None = None, namespace: str = "kube-system", kubernetes: str = KUBERNETES
+) -> str:
+    """The same as text; what was rendered once is not rendered again."""
+    return _rendered(charts, name, json.dumps(values or {}), namespace, kubernetes)
+
+
+@functools.cache
+def _rendered(charts: Path, name: str, values: str, namespace: str, kubernetes: str) -> str:
+    return render(charts, name, json.loads(values), namespace=namespace, kubernetes=kubernetes)
 
 
 def one(bodies: Sequence[Mapping[str, Any]], kind: str, name: str = "") -> dict[str, Any]:

@@ -7,10 +7,9 @@ import difflib
 from pathlib import Path
 
 import pytest
-from charts.make.helm import render
 
 from chart_cases import OURS, THEIRS
-from chart_rig import WRITE
+from chart_rig import WRITE, rendered
 
 GOLDEN = Path(__file__).with_name("golden")
 CASES = {
@@ -24,8 +23,8 @@ def difference(charts: Path, name: str) -> str:
     """Of a case to the defaults of its chart, with the same parts on."""
     chart, values = CASES[name]
     parts = {key: {"enabled": True} for key, part in values.items() if chart == "sscsi" and part.get("enabled")}
-    before = render(charts, chart, {key: part for key, part in parts.items() if key not in MONITORING})
-    after = render(charts, chart, {key: part for key, part in values.items() if key not in MONITORING})
+    before = rendered(charts, chart, {key: part for key, part in parts.items() if key not in MONITORING})
+    after = rendered(charts, chart, {key: part for key, part in values.items() if key not in MONITORING})
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), "defaults", name, n=1, lineterm="")
     return "\n".join(lines) + "\n"
 
