@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from fire import crashes
+from fire import crashes, endurance
 from fire.case import Part
 
-PARTS: Final[tuple[Part, ...]] = (crashes.PART,)
-SOAKING: Final[tuple[Part, ...]] = ()
+PARTS: Final[tuple[Part, ...]] = (crashes.PART, endurance.PART)
+SOAKING: Final[tuple[Part, ...]] = (endurance.PART,)
 """Those that FIRE=soak runs for an hour."""
