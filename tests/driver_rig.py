@@ -151,7 +151,7 @@ class Driver:
         self.socket = home / "csi.sock"
         self.server = grpc.server(futures.ThreadPoolExecutor(24))
         identity = IdentityServicer("driver", lambda: refusal("driver", self.classes.driver_object("driver")))
-        node = NodeServicer(self.publisher, "node-1", metrics)
+        node = NodeServicer(self.publisher, "node-1", metrics, any_target=True)
         csi_pb2_grpc.add_NodeServicer_to_server(node, self.server)  # type: ignore[no-untyped-call]
         csi_pb2_grpc.add_IdentityServicer_to_server(identity, self.server)  # type: ignore[no-untyped-call]
         control.add_to_server(self.refresher.force, self.server)

@@ -38,7 +38,7 @@ class Node:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.target = home / "pods" / "uid-1" / "mount"
+        self.target = home / "pods" / "uid-1" / "volumes" / "kubernetes.io~csi" / "secrets" / "mount"
         self.providers = home / "providers"
         self.driver_socket = home / "csi.sock"
         (home / "objects").mkdir()
@@ -236,3 +236,28 @@ def test_no_secret_is_in_the_log(node: Node) -> None:
     log = (node.home / "driver.log").read_text()
     assert re.search(r"filled the volume", log)
     assert "canary" not in log
+
+
+@pytest.mark.parametrize("place", ["", "volumes/kubernetes.io~csi/secrets", "volumes/kubernetes.io~other/x/mount"])
+def test_a_target_that_is_no_volume_of_a_pod_is_refused_and_left_alone(node: Node, place: str) -> None:
+    node.driver()
+    node.provider("answer", "one")
+    node.target = node.home / "pods" / "uid-1" / place
+    node.target.mkdir(parents=True)
+    (node.target / "precious").touch()
+    for call in (node.publish, node.unpublish):
+        code, details = failure(call)
+        assert code is grpc.StatusCode.INVALID_ARGUMENT
+        assert details.startswith("Target path in request is not where kubelet has the volume of a pod")
+    assert (node.target / "precious").exists()
+    assert node.mounts() == []
+
+
+def test_with_any_target_a_volume_may_stand_elsewhere(node: Node) -> None:
+    node.driver("--any-target")
+    node.provider("answer", "one")
+    node.target = node.home / "here" / "mount"
+    node.publish()
+    assert node.password() == b"one"
+    node.unpublish()
+    assert not node.target.exists()

@@ -31,7 +31,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--driver", type=Path, default=Path(_DRIVER_SOCKET), help="the driver's CSI socket")
     where.add_argument("--provider", type=Path, help="ask this provider's socket instead; nothing is written")
     where.add_argument("--kubelet-root", type=Path, default=Path("/var/lib/kubelet"), help="where volumes go")
-    where.add_argument("--target", type=Path, help="mount here instead of where kubelet would")
+    where.add_argument("--target", type=Path, help="mount here (a driver with --any-target)")
     where.add_argument("--status-dir", type=Path, help="the driver's --status-dir, for the object versions")
     tokens = parser.add_argument_group("tokens of the service account")
     tokens.add_argument("--token", action="append", default=[], metavar="AUDIENCE=FILE", help="one from a file")

@@ -76,7 +76,7 @@ def main() -> None:
     refresher = Refresher(filler=filler, volumes=volumes, metrics=metrics, events=events)
     REGISTRY.register(VolumeGauges(refresher.states, refresher.ages))
     publisher = Publisher(filler=filler, refresher=refresher, volumes=volumes, metrics=metrics, events=events)
-    node = NodeServicer(publisher, options.publish.node, metrics)
+    node = NodeServicer(publisher, options.publish.node, metrics, any_target=options.any_target)
     name = options.publish.driver_name
     identity = IdentityServicer(name, lambda: _refusal(classes, name))
 

@@ -3,7 +3,7 @@
 import errno
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,7 @@ from sscsi_driver.classes import Classes, SecretProviderClass
 from sscsi_driver.dispatch import Providers
 from sscsi_driver.errors import ErrorType, PublishError
 from sscsi_driver.mounted_files import read_mounted
+from sscsi_driver.place import root_of
 from sscsi_driver.preparing import Prepared, PublishRequest, prepare
 from sscsi_driver.secret_objects import file_names
 from sscsi_driver.secret_sink import Filled, NoSecrets, SecretSink
@@ -26,7 +27,7 @@ from sscsi_shared.deadline import Clock, Deadline, Instant
 from sscsi_shared.errors import InvalidParameters
 from sscsi_shared.file_access import FileAccess, give_all
 from sscsi_shared.mount import MountResult, PodInfo
-from sscsi_shared.publish import publish
+from sscsi_shared.publish import publish_at
 
 _NO_SECRETS: Final = NoSecrets()
 
@@ -133,7 +134,8 @@ class Filler:
         of_class = prepared.of_class
         files = {file.path: file.contents for file in result.files}
         if not files and of_class.secret_objects:
-            files = read_mounted(target, file_names(of_class.secret_objects))
+            with suppress(OSError), root_of(target) as root:
+                files = read_mounted(root, file_names(of_class.secret_objects))
         filled = Filled(target, prepared.pod, of_class.name, of_class.provider, files, fetched_at)
         self._secrets.write(filled, of_class.secret_objects, deadline)
 
@@ -157,10 +159,11 @@ def _naming(pod: PodInfo) -> Iterator[None]:
 def _write(target: Path, result: MountResult, access: FileAccess) -> bool:
     """Swap the provider's files in; where it wrote them itself, only give them to the pod's group."""
     try:
-        if not result.files:
-            give_all(target, access)
-            return False
-        return publish(target, result.files, access=access)
+        with root_of(target) as root:
+            if not result.files:
+                give_all(root, access)
+                return False
+            return publish_at(root, result.files, access=access)
     except InvalidParameters as error:
         raise PublishError(
             f"the provider answered a file that can't be in a volume: {error}",

@@ -4,7 +4,6 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Final
 
 from sscsi_shared.publish import DATA
@@ -16,30 +15,25 @@ _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
-def read_mounted(target: Path, paths: Iterable[str]) -> dict[str, SecretBytes]:
+def read_mounted(root: int, paths: Iterable[str]) -> dict[str, SecretBytes]:
     """Read files of a volume; those that are not there, are no regular files or are too large are left out.
 
     No link is followed but that of the atomic writer's layout (publish.py): the provider that wrote the volume shall
     not have us read another place of the node.
 
     Args:
-        target: the volume's root.
+        root: the volume's opened root.
         paths: relative; one that is not is left out.
     """
     found: dict[str, SecretBytes] = {}
-    with contextlib.ExitStack() as stack:
-        try:
-            root = _open(target, stack)
-        except OSError:
-            return found
-        for path in paths:
-            parts = path.split("/")
-            if any(part in {"", ".", ".."} for part in parts):
-                continue
-            with contextlib.suppress(OSError), contextlib.ExitStack() as below:
-                contents = _read(root, parts, below)
-                if contents is not None:
-                    found[path] = SecretBytes(contents)
+    for path in paths:
+        parts = path.split("/")
+        if any(part in {"", ".", ".."} for part in parts):
+            continue
+        with contextlib.suppress(OSError), contextlib.ExitStack() as below:
+            contents = _read(root, parts, below)
+            if contents is not None:
+                found[path] = SecretBytes(contents)
     return found
 
 
@@ -60,7 +54,7 @@ def _read(root: int, parts: list[str], stack: contextlib.ExitStack) -> bytes | N
         return stream.read(MAX_BYTES)
 
 
-def _open(name: str | Path, stack: contextlib.ExitStack, dir_fd: int | None = None) -> int:
+def _open(name: str, stack: contextlib.ExitStack, dir_fd: int) -> int:
     descriptor = os.open(name, _DIRECTORY, dir_fd=dir_fd)
     stack.callback(os.close, descriptor)
     return descriptor

@@ -14,6 +14,7 @@ from sscsi_driver.attributes import split_context
 from sscsi_driver.csi import csi_pb2, csi_pb2_grpc
 from sscsi_driver.errors import ErrorType, InvalidRequest, PublishError
 from sscsi_driver.metrics import DriverMetrics
+from sscsi_driver.mountinfo import pod_volume
 from sscsi_driver.preparing import PublishRequest
 from sscsi_driver.publishing import Publisher
 from sscsi_driver.said import Said
@@ -40,12 +41,14 @@ class NodeServicer(csi_pb2_grpc.NodeServicer):
         publisher: does the work.
         node: the node's name.
         metrics: what is counted of requests that never reach the publisher.
+        any_target: whether target paths may be others than those of pods' volumes.
     """
 
-    def __init__(self, publisher: Publisher, node: str, metrics: DriverMetrics) -> None:
+    def __init__(self, publisher: Publisher, node: str, metrics: DriverMetrics, *, any_target: bool = False) -> None:
         self._publisher = publisher
         self._node = node
         self._metrics = metrics
+        self._any_target = any_target
         self._said = Said()
 
     def NodePublishVolume(
@@ -57,7 +60,7 @@ class NodeServicer(csi_pb2_grpc.NodeServicer):
             cancellation.cancel("its caller has gone")
         try:
             try:
-                publish = _read_publish(request)
+                publish = _read_publish(request, any_target=self._any_target)
             except InvalidRequest as error:
                 self._metrics.publish_failed("", error.error_type)
                 raise
@@ -84,7 +87,7 @@ class NodeServicer(csi_pb2_grpc.NodeServicer):
         """OK where nothing stands at the target any more, or nothing ever did."""
         try:
             try:
-                target = _target(request.volume_id, request.target_path)
+                target = _target(request.volume_id, request.target_path, any_target=self._any_target)
             except InvalidRequest:
                 self._metrics.unpublish_failed()
                 raise
@@ -137,11 +140,11 @@ class NodeServicer(csi_pb2_grpc.NodeServicer):
         return csi_pb2.NodeGetInfoResponse(node_id=self._node)
 
 
-def _read_publish(request: csi_pb2.NodePublishVolumeRequest) -> PublishRequest:
+def _read_publish(request: csi_pb2.NodePublishVolumeRequest, *, any_target: bool) -> PublishRequest:
     """Check the arguments in the existing driver's order, with its texts."""
     if not request.HasField("volume_capability"):
         raise InvalidRequest("Volume capability missing in request")
-    target = _target(request.volume_id, request.target_path)
+    target = _target(request.volume_id, request.target_path, any_target=any_target)
     if not request.volume_context:
         raise InvalidRequest("Volume attributes missing in request")
     if request.volume_capability.WhichOneof("access_type") == "block":
@@ -166,8 +169,8 @@ def _group(text: str) -> int | None:
     return int(text)
 
 
-def _target(volume_id: str, target_path: str) -> Path:
-    """The target, absolute and clean, so that one volume has one name."""
+def _target(volume_id: str, target_path: str, *, any_target: bool) -> Path:
+    """The target, absolute and clean, so that one volume has one name; and a pod's, so that nothing else is removed."""
     if not volume_id:
         raise InvalidRequest("Volume ID missing in request")
     if not target_path:
@@ -175,6 +178,11 @@ def _target(volume_id: str, target_path: str) -> Path:
     target = Path(target_path)
     if not target.is_absolute() or ".." in target.parts or "\0" in target_path or len(target.parts) < 3:
         raise InvalidRequest("Target path in request is not an absolute, clean path of a volume")
+    if not any_target and pod_volume(str(target)) is None:
+        raise InvalidRequest(
+            "Target path in request is not where kubelet has the volume of a pod: "
+            ".../pods/<uid>/volumes/kubernetes.io~csi/<name>/mount"
+        )
     return target
 
 

@@ -99,6 +99,14 @@ ANNOTATION_INTERVAL: Final = Flag(
     duration,
 )
 
+ANY_TARGET: Final = Flag(
+    "any-target",
+    False,
+    "Mount on any path, and not only on those that kubelet makes for a pod's volume: for trials and csi-sanity. "
+    "Whatever stands at a path that is unpublished is unmounted and removed.",
+    boolean,
+)
+
 KUBECONFIG: Final = Flag(
     "kubeconfig",
     "",
@@ -138,6 +146,7 @@ FLAGS: Final[tuple[Flag[Any], ...]] = (
     ROTATION,
     ROTATION_INTERVAL,
     ANNOTATION_INTERVAL,
+    ANY_TARGET,
     KUBECONFIG,
     REQUIRED_PROVIDERS,
     STARTUP_TAINT,
@@ -162,6 +171,7 @@ class DriverOptions:
         required_providers: who must answer before the startup taint goes.
         startup_taint: its key.
         annotation_interval: seconds between two looks at annotations; 0 = never.
+        any_target: whether target paths may be others than kubelet's.
         publish: what concerns each volume.
         daemon: what every daemon has.
     """
@@ -176,6 +186,7 @@ class DriverOptions:
     required_providers: tuple[str, ...]
     startup_taint: str
     annotation_interval: float
+    any_target: bool
     publish: PublishSettings
     daemon: DaemonOptions
 
@@ -204,6 +215,7 @@ def read_options(arguments: Sequence[str], environ: Mapping[str, str], version: 
         required_providers=tuple(_names(values[REQUIRED_PROVIDERS])),
         startup_taint=values[STARTUP_TAINT] or f"{values[DRIVER_NAME]}/{TAINT_SUFFIX}",
         annotation_interval=values[ANNOTATION_INTERVAL],
+        any_target=values[ANY_TARGET],
         publish=PublishSettings(
             driver_name=values[DRIVER_NAME],
             node=values[NODE_ID],

@@ -108,7 +108,7 @@ def usage(target: Path) -> Usage:
 
 
 def mount(target: Path, limits: TmpfsLimits) -> None:
-    """Mount an empty tmpfs on the existing directory `target`: noexec, nosuid, nodev, root mode 0755.
+    """Mount an empty tmpfs on the existing directory `target`, never through a link: noexec, nosuid, nodev, mode 0755.
 
     `noswap` is asked for (Linux 6.4) and left out where the kernel refuses it, as it does in user namespaces.
 
@@ -116,12 +116,16 @@ def mount(target: Path, limits: TmpfsLimits) -> None:
         OSError: the kernel refused.
     """
     options = f"mode=0755,size={limits.size},nr_inodes={limits.inodes}"
+    descriptor = os.open(target, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    here = Path(f"/proc/self/fd/{descriptor}")  # the very directory, whatever its name means by now
     try:
-        _mount(target, f"{options},noswap")
+        _mount(here, f"{options},noswap")
     except OSError as error:
         if error.errno not in {errno.EINVAL, errno.EPERM}:
             raise
-        _mount(target, options)
+        _mount(here, options)
+    finally:
+        os.close(descriptor)
 
 
 def _mount(target: Path, options: str) -> None:

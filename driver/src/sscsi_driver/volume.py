@@ -24,6 +24,7 @@ import grpc
 
 from sscsi_driver import tmpfs
 from sscsi_driver.errors import ErrorType, PublishError, Unpublished, UnpublishFailed
+from sscsi_driver.place import FOLDER_MODE, held, real, root_of
 from sscsi_driver.tmpfs import MountPoint, TmpfsLimits
 from sscsi_shared.cancellation import Cancellation
 from sscsi_shared.deadline import Deadline
@@ -32,7 +33,7 @@ from sscsi_shared.publish import DATA, is_published
 log = logging.getLogger(__name__)
 
 MemoryT = TypeVar("MemoryT")
-_TARGET_MODE = 0o750
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _UNFINISHED = "..unfinished"
 """Stands in a volume from its mount until the moment before kubelet is told that it is filled."""
 
@@ -71,15 +72,10 @@ class Volume(Generic[MemoryT]):
             PublishError: it can't be said, or a broken mount can't be taken away.
         """
         try:
-            standing = tmpfs.look(self.target)
-            if standing is MountPoint.CORRUPTED:
-                log.warning("the volume %s can't be read; unmounting it", self.target)
-                tmpfs.unmount(self.target)
-                standing = MountPoint.DIRECTORY
-            if standing is not MountPoint.MOUNTED:
-                self.state = State.ABSENT
-            elif self.state is not State.FILLED:
-                self.state = self._adopt()
+            with held(self.target) as here:
+                self._look(here)
+        except FileNotFoundError:
+            self.state = State.ABSENT
         except OSError as error:
             raise PublishError(
                 f"failed to check if target path {self.target} is mount point, err: {error.strerror}",
@@ -88,16 +84,27 @@ class Volume(Generic[MemoryT]):
             ) from error
         return self.state
 
-    def _adopt(self) -> State:
+    def _look(self, here: Path) -> None:
+        standing = tmpfs.look(here)
+        if standing is MountPoint.CORRUPTED:
+            log.warning("the volume %s can't be read; unmounting it", self.target)
+            tmpfs.unmount(here)
+            standing = MountPoint.DIRECTORY
+        if standing is not MountPoint.MOUNTED:
+            self.state = State.ABSENT
+        elif self.state is not State.FILLED:
+            self.state = self._adopt(here)
+
+    def _adopt(self, here: Path) -> State:
         """What a mount is that this process did not fill."""
-        if os.path.lexists(self.target / _UNFINISHED):
+        if os.path.lexists(here / _UNFINISHED):
             log.warning("the volume %s was never finished; unmounting it", self.target)
-            tmpfs.unmount(self.target)
+            tmpfs.unmount(here)
             return State.ABSENT
-        if is_published(self.target):
+        if is_published(here):
             return State.FILLED
-        if all(entry.name.startswith("..") for entry in self.target.iterdir()):
-            tmpfs.unmount(self.target)  # nobody can have been told that it is filled
+        if all(entry.name.startswith("..") for entry in here.iterdir()):
+            tmpfs.unmount(here)  # nobody can have been told that it is filled
             return State.ABSENT
         return State.UNCERTAIN
 
@@ -108,12 +115,13 @@ class Volume(Generic[MemoryT]):
             PublishError: it can't be mounted; nothing is left of the attempt.
         """
         try:
-            self.target.parent.mkdir(parents=True, exist_ok=True, mode=_TARGET_MODE)
-            with contextlib.suppress(FileExistsError):
-                self.target.mkdir(mode=_TARGET_MODE)
-            self._clear()
-            tmpfs.mount(self.target, limits)
-            (self.target / _UNFINISHED).touch(mode=0o600)
+            with held(self.target, make=True) as here:
+                with contextlib.suppress(FileExistsError):
+                    here.mkdir(mode=FOLDER_MODE)
+                _clear(here)
+                tmpfs.mount(here, limits)
+            with root_of(self.target) as root:
+                os.close(os.open(_UNFINISHED, _NEW_FILE, 0o600, dir_fd=root))
         except OSError as error:
             self.abandon()
             hint = ". The driver must be privileged" if error.errno == errno.EPERM else ""
@@ -131,7 +139,8 @@ class Volume(Generic[MemoryT]):
             PublishError: that can't be noted.
         """
         try:
-            (self.target / _UNFINISHED).unlink(missing_ok=True)
+            with root_of(self.target) as root, contextlib.suppress(FileNotFoundError):
+                os.unlink(_UNFINISHED, dir_fd=root)
         except OSError as error:
             raise PublishError(
                 f"the volume {self.target} can't be finished: {error.strerror}",
@@ -150,11 +159,11 @@ class Volume(Generic[MemoryT]):
     def abandon(self) -> bool:
         """Unmount and remove the target after a failed first fill; whether nothing is left behind."""
         try:
-            tmpfs.unmount(self.target)
+            with contextlib.suppress(FileNotFoundError), held(self.target) as here:
+                tmpfs.unmount(here)
+                here.rmdir()
             self.state = State.ABSENT
             self.memory = None
-            with contextlib.suppress(FileNotFoundError):
-                self.target.rmdir()
         except OSError as error:
             log.warning("can't remove the volume %s after a failed mount: %s", self.target, error.strerror)
             return False
@@ -167,30 +176,31 @@ class Volume(Generic[MemoryT]):
             UnpublishFailed: it is still there.
         """
         try:
-            tmpfs.unmount(self.target)
+            with contextlib.suppress(FileNotFoundError), held(self.target) as here:
+                tmpfs.unmount(here)
+                _remove(here)
             self.state = State.ABSENT
             self.memory = None
-            self._remove()
         except OSError as error:
             raise UnpublishFailed(
                 f"failed to unmount and remove target path {self.target}: {error.strerror}"
             ) from error
 
-    def _clear(self) -> None:
-        """Files on the node's disk, of a provider that wrote without a mount: a tmpfs on top would only hide them."""
-        if any(self.target.iterdir()) and not tmpfs.mount_points_below(self.target):
-            shutil.rmtree(self.target)
-            self.target.mkdir(mode=_TARGET_MODE)
 
-    def _remove(self) -> None:
-        try:
-            self.target.rmdir()
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            if error.errno != errno.ENOTEMPTY or tmpfs.mount_points_below(self.target):
-                raise
-            shutil.rmtree(self.target)  # files that a provider wrote without a mount: secrets on the node's disk
+def _clear(here: Path) -> None:
+    """Files on the node's disk, of a provider that wrote without a mount: a tmpfs on top would only hide them."""
+    if any(here.iterdir()) and not tmpfs.mount_points_below(real(here)):
+        shutil.rmtree(here)
+        here.mkdir(mode=FOLDER_MODE)
+
+
+def _remove(here: Path) -> None:
+    try:
+        here.rmdir()
+    except OSError as error:
+        if error.errno != errno.ENOTEMPTY or tmpfs.mount_points_below(real(here)):
+            raise
+        shutil.rmtree(here)  # files that a provider wrote without a mount: secrets on the node's disk
 
 
 class Volumes(Generic[MemoryT]):

@@ -8,7 +8,6 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -52,21 +51,19 @@ class FileAccess:
         os.fchmod(descriptor, mode)
 
 
-def give_all(target: Path, access: FileAccess) -> None:
+def give_all(root: int, access: FileAccess) -> None:
     """Give a volume that a provider wrote itself to its group.
 
     What is right already is left alone, and no link is followed.
 
     Args:
-        target: the volume's root.
+        root: the volume's opened root.
         access: the group; without one nothing is done.
 
     Raises:
         OSError: something could not be changed.
     """
-    if access.group is None:
-        return
-    with _opened(target) as root:
+    if access.group is not None:
         _give_below(root, access)
 
 
@@ -94,7 +91,7 @@ def _give_file(name: str, directory: int, access: FileAccess, mode: int) -> None
 
 
 @contextmanager
-def _opened(name: str | Path, above: int | None = None) -> Iterator[int]:
+def _opened(name: str, above: int) -> Iterator[int]:
     descriptor = os.open(name, _DIRECTORY, dir_fd=above)
     try:
         yield descriptor

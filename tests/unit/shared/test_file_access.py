@@ -67,6 +67,14 @@ def test_a_changed_strictness_or_group_alone_is_applied(tmp_path: Path) -> None:
     assert looks((tmp_path / "..data").resolve()) == (GROUP, 0o2750)
 
 
+def give(target: Path, access: FileAccess) -> None:
+    root = os.open(target, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        give_all(root, access)
+    finally:
+        os.close(root)
+
+
 @needs_root
 def test_what_a_provider_wrote_is_given_to_the_group_and_no_link_is_followed(tmp_path: Path) -> None:
     target, outside = tmp_path / "volume", tmp_path / "outside"
@@ -79,18 +87,18 @@ def test_what_a_provider_wrote_is_given_to_the_group_and_no_link_is_followed(tmp
     untouched = (looks(outside), looks(outside / "file"))
     access = FileAccess(GROUP, strict=True)
 
-    give_all(target, access)
+    give(target, access)
 
     assert looks(target) == looks(target / "sub") == (GROUP, 0o2750)
     assert looks(target / "sub" / "own") == (GROUP, 0o640)
     assert (looks(outside), looks(outside / "file")) == untouched
     before = changes(target)
-    give_all(target, access)
+    give(target, access)
     assert changes(target) == before
 
 
 def test_without_a_group_nothing_is_done(tmp_path: Path) -> None:
     (tmp_path / "file").touch(mode=0o600)
     before = changes(tmp_path)
-    give_all(tmp_path, FileAccess())
+    give(tmp_path, FileAccess())
     assert changes(tmp_path) == before
