@@ -36,7 +36,7 @@ from sscsi_driver.startup import StartUp
 from sscsi_driver.status_folder import NoStatus, StatusFolder, StatusSink
 from sscsi_shared.daemon.metrics import REGISTRY
 from sscsi_shared.daemon.serving import Service, serve
-from sscsi_shared.daemon.socket import prepare_folder
+from sscsi_shared.daemon.socket import bound_umask, prepare_folder
 
 if TYPE_CHECKING:
     from sscsi_driver.kube import Kube
@@ -60,6 +60,7 @@ def main() -> None:
     """Serve; does not return."""
     own_version = version("sscsi-driver")
     options = read_options(sys.argv[1:], os.environ, own_version)
+    bound_umask()
     try:
         prepare_folder(options.provider_volume)
     except OSError as error:

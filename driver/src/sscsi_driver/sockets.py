@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import re
 import socket
 import stat
@@ -162,6 +163,8 @@ def _look(folder: Path, name: str) -> ProviderSocket | str:
     try:
         real = path.resolve(strict=True)
         status = real.stat()
+    except RuntimeError:  # a link that leads back to itself; an OSError from Python 3.13 on
+        return f"{name} refused: {os.strerror(errno.ELOOP)}"
     except OSError as error:
         return f"{name} refused: {error.strerror}"
     if not real.is_relative_to(folder.resolve()):

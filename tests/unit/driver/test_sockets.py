@@ -104,6 +104,8 @@ def test_what_is_no_socket_is_refused(home: Path) -> None:
     (home / "a" / "y.sock").symlink_to("nowhere")
     assert "x.sock refused: not a socket" in problem("x", home / "a")
     assert "y.sock refused: No such file or directory" in problem("y", home / "a")
+    (home / "a" / "z.sock").symlink_to("z.sock")
+    assert "z.sock refused: Too many levels of symbolic links" in problem("z", home / "a")
 
 
 def test_dial(home: Path) -> None:

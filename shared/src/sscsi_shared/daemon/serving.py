@@ -20,6 +20,7 @@ from sscsi_shared.daemon import logs, metrics
 from sscsi_shared.daemon.options import DaemonOptions
 from sscsi_shared.daemon.socket import (
     Inode,
+    bound_umask,
     inode_of,
     is_live,
     private_name,
@@ -193,6 +194,7 @@ def serve(service: Service, options: DaemonOptions, *, after: Callable[[threadin
     """
     logs.configure(options.log_level, options.log_format)
     bound_arenas()
+    bound_umask()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -23,6 +23,7 @@ MAX_PATH_BYTES: Final = 107
 _PROVIDERS_GROUP: Final = 65532
 _PROVIDERS_MODE: Final = 0o1770
 _PRIVATE_UMASK: Final = 0o177
+_OTHERS_WRITE: Final = 0o022
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,11 @@ def sweep_private(path: Path) -> None:
         if wanted.fullmatch(other.name) and other.is_socket() and not is_live(other):
             with contextlib.suppress(OSError):  # another user's, in a sticky folder
                 other.unlink()
+
+
+def bound_umask() -> None:
+    """Let nobody else write what this process makes, whatever umask it was started with; a narrower one stays."""
+    os.umask(os.umask(_OTHERS_WRITE) | _OTHERS_WRITE)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from sscsi_shared.daemon import metrics
 from sscsi_shared.daemon.flags import Flag, Values, boolean, parse, whole_number
 from sscsi_shared.daemon.options import COMMON, VERSION, DaemonOptions
 from sscsi_shared.daemon.serving import Service, serve
-from sscsi_shared.daemon.socket import prepare_folder
+from sscsi_shared.daemon.socket import bound_umask, prepare_folder
 from sscsi_shared.economy.asking import Economy
 from sscsi_shared.economy.options import ECONOMY_FLAGS, EconomyOptions
 from sscsi_shared.pipeline import Pipeline
@@ -169,6 +169,7 @@ def serve_provider(
 
 
 def _prepare(program: str, folder: Path) -> NoReturn:
+    bound_umask()
     try:
         prepare_folder(folder)
     except OSError as error:

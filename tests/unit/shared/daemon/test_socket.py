@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sscsi_shared.daemon.socket import (
+    bound_umask,
     inode_of,
     is_live,
     prepare_folder,
@@ -81,3 +82,13 @@ def test_sockets_of_those_who_were_killed_before_they_took_their_place_go(folder
         sweep_private(folder / "aws.sock")
         left = sorted(path.name for path in folder.iterdir())
     assert left == [".aws.7", ".aws.8.1", ".aws.9.1", ".vault.7.1", "aws.sock"]
+
+
+@pytest.mark.parametrize(("umask", "bounded"), [(0, 0o022), (0o002, 0o022), (0o027, 0o027), (0o077, 0o077)])
+def test_others_never_write_what_a_daemon_makes(umask: int, bounded: int) -> None:
+    before = os.umask(umask)
+    try:
+        bound_umask()
+        assert os.umask(0) == bounded
+    finally:
+        os.umask(before)
