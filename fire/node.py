@@ -14,7 +14,8 @@ from fire.backend_process import FarBackend
 from fire.case import NotRun
 from fire.scripted_process import NAME as SCRIPTED
 from sscsi.daemons import Daemon
-from sscsi.kubelet import Kubelet, PodVolume, ask_provider, mount_request
+from sscsi.kubelet import Kubelet, PodVolume, ask_provider, channel_to, mount_request
+from sscsi_driver.csi import csi_pb2, csi_pb2_grpc
 from sscsi_driver.tmpfs import TmpfsLimits, mount, mount_points_below, unmount
 from sscsi_emulators.tokens import unsigned_token
 from sscsi_shared.secret import SecretText
@@ -104,6 +105,22 @@ class Node:
         with self.kubelet(timeout) as kubelet:
             return kubelet.publish(volume)
 
+    def publish_only(self, volume: PodVolume) -> None:
+        """NodePublishVolume where kubelet has made no folder: the driver makes them.
+
+        Raises:
+            grpc.RpcError: it failed.
+        """
+        request = csi_pb2.NodePublishVolumeRequest(
+            volume_id=volume.volume_id,
+            target_path=str(volume.target(self.root)),
+            volume_capability=csi_pb2.VolumeCapability(mount=csi_pb2.VolumeCapability.MountVolume()),
+            readonly=True,
+            volume_context=volume.context(),
+        )
+        with channel_to(self.driver.socket) as channel:
+            csi_pb2_grpc.NodeStub(channel).NodePublishVolume(request, timeout=30)  # type: ignore[no-untyped-call]
+
     def unpublish(self, volume: PodVolume) -> None:
         """NodeUnpublishVolume; then kubelet's folder of the volume goes too.
 
@@ -112,7 +129,7 @@ class Node:
         """
         with self.kubelet() as kubelet:
             kubelet.unpublish(volume)
-        shutil.rmtree(self.root / "pods" / volume.pod_uid)
+        shutil.rmtree(self.root / "pods" / volume.pod_uid, ignore_errors=True)
 
     def kubelet(self, timeout: float = 30.0) -> Kubelet:
         """A client of the driver's socket."""

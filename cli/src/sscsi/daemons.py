@@ -54,6 +54,7 @@ class Daemon:
         self.socket: Final = socket
         self.log: Final = log
         self.arguments: Final = tuple(arguments)
+        self.environ: Final = dict(environ or {})
         self._command = [*(command or (sys.executable, "-m", module)), *arguments]
         self._environ = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ} | dict(environ or {})
         self._tied = tied
