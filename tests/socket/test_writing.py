@@ -3,6 +3,8 @@
 import fcntl
 import json
 import os
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -201,14 +203,39 @@ def test_one_writer_at_a_time_within_the_deadline(rig: Rig) -> None:
         assert isinstance(rig.mount(target, Deadline.after(3, clock)), MountResult)
 
 
-def test_the_daemon_writes_where_it_is_told_to() -> None:
+AS_IN_THE_CHART = (
+    "setpriv",
+    "--regid=65532",
+    "--clear-groups",
+    "--bounding-set=-all",
+    "--inh-caps=-all",
+    "--no-new-privs",
+)
+"""Root of the group 65532, without a capability."""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        (),
+        pytest.param(
+            AS_IN_THE_CHART,
+            marks=pytest.mark.skipif(
+                os.geteuid() != 0 or shutil.which("setpriv") is None, reason="root and setpriv (util-linux) are needed"
+            ),
+        ),
+    ],
+    ids=["as it is", "as in the chart"],
+)
+def test_the_daemon_writes_where_it_is_told_to(command: tuple[str, ...]) -> None:
     with tempfile.TemporaryDirectory(dir="/tmp") as folder, CannedAws() as aws:
         home = Path(folder)
         (home / "account.yaml").write_text(ACCOUNT)
         flags = ["--driver-writes-secrets=false", f"--kubelet-root={home}", f"--provider-volume={home}"]
         flags += [f"--objects={home}", "--region=eu-central-1"]
         flags += [f"--{service}-endpoint={aws.url}" for service in ("sts", "secretsmanager")]
-        daemon = Daemon("sscsi_provider_aws", flags, home / "aws.sock", home / "log")
+        run = (*command, sys.executable, "-m", "sscsi_provider_aws") if command else ()
+        daemon = Daemon("sscsi_provider_aws", flags, home / "aws.sock", home / "log", command=run)
         daemon.start()
         try:
             with mounted(home / VOLUME) as target:
