@@ -153,7 +153,8 @@ def _of(value: Any, path: str, says: Mapping[str, str]) -> Schema:
         found = dict(known)
     elif isinstance(value, dict):
         below = {key: _of(one, f"{path}.{key}".lstrip("."), says) for key, one in value.items()}
-        found = {"type": "object", "additionalProperties": False, "properties": below}
+        needed = [key for key, one in below.items() if value[key] != "" and _needed(one)]
+        found = {"type": "object", "additionalProperties": False, "required": needed, "properties": below}
     elif isinstance(value, bool):
         found = {"type": "boolean"}
     elif isinstance(value, int):
@@ -165,6 +166,13 @@ def _of(value: Any, path: str, says: Mapping[str, str]) -> Schema:
     if path in says:
         found = {"description": says[path], **found}
     return found
+
+
+def _needed(one: Schema) -> bool:
+    """Whether null, with which a user takes a default away, would leave a hole."""
+    kinds = one.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    return "required" in one or not {"object", "array", "null"} & set(kinds)
 
 
 def _admit(properties: Schema, path: Sequence[str]) -> None:

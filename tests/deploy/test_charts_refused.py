@@ -9,11 +9,13 @@ import pytest
 import yaml
 from charts.make.helm import CHARTS, HelmError, render
 
-from chart_rig import ROOT
+from chart_rig import CLOUDS, ROOT
 
 Wrong = tuple[str, Mapping[str, Any], str]
 WRONG: tuple[Wrong, ...] = (
     ("sscsi-driver", {"syncSecrets": {"enabled": True}}, "(root): Additional property syncSecrets is not allowed"),
+    ("sscsi-driver", {"linux": {"kubeletRootDir": None}}, "linux: kubeletRootDir is required"),
+    ("sscsi-driver", {"memory": None}, "(root): memory is required"),
     ("sscsi-driver", {"linux": {"tolerance": []}}, "linux: Additional property tolerance is not allowed"),
     ("sscsi-driver", {"syncSecret": {"enabled": "yes"}}, "syncSecret.enabled: Invalid type. Expected: boolean"),
     ("sscsi-driver", {"syncSecret": {"namespaces": "shop"}}, "syncSecret.namespaces: Invalid type. Expected: array"),
@@ -103,3 +105,24 @@ def test_every_reason_to_refuse_is_tried() -> None:
 def test_values_that_change_nothing_are_read_over(charts: Path) -> None:
     harmless = {"windows": {"enabled": False}, "rbac": {"pspEnabled": False}, "linux": {"crds": {"enabled": True}}}
     assert render(charts, "sscsi-driver", harmless) == render(charts, "sscsi-driver", {})
+
+
+@pytest.mark.parametrize("cloud", ["", *CLOUDS])
+def test_null_takes_lists_and_maps_away(charts: Path, cloud: str) -> None:
+    """In every chart, at the root or below linux or pod: what was there is not, and nothing else falls over."""
+    name = f"sscsi-provider-{cloud}" if cloud else "sscsi-driver"
+    defaults = yaml.safe_load((ROOT / "charts" / name / "values.yaml").read_text())
+
+    def nulls(values: Mapping[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in values.items():
+            if key in {"linux", "pod"}:
+                found[key] = nulls(value)
+            elif value in ({}, [], "") or key in {"affinity", "tolerations", "tokenRequests"}:
+                found[key] = None
+        return found
+
+    text = render(charts, name, nulls(defaults))
+    assert "nil" not in text
+    assert "tolerations" not in text
+    assert "null" not in text

@@ -42,7 +42,7 @@ metadata:
   namespace: {{ $it.namespace }}
   labels:
     {{- include "sscsi.labels" (dict "top" $top "name" $it.name "app" $it.app) | nindent 4 }}
-{{- with merge dict $values.daemonsetAnnotations ($it.annotations | default dict) }}
+{{- with merge dict ($values.daemonsetAnnotations | default dict) ($it.annotations | default dict) }}
   annotations:
     {{- toYaml . | nindent 4 }}
 {{- end }}
@@ -60,7 +60,7 @@ spec:
 {{- end }}
       labels:
         app: {{ $it.app }}
-{{- with merge dict $node.podLabels $values.commonLabels }}
+{{- with merge dict ($node.podLabels | default dict) ($values.commonLabels | default dict) }}
         {{- toYaml (omit . "app") | nindent 8 }}
 {{- end }}
     spec:
@@ -119,10 +119,10 @@ spec:
           args:
             - --provider-volume={{ $it.folder }}
             - --metrics-addr=:{{ $it.metrics }}
-{{- range concat $it.args (include "sscsi.provider.flags" $top | fromYamlArray) $values.extraArgs }}
+{{- range concat $it.args (include "sscsi.provider.flags" $top | fromYamlArray) ($values.extraArgs | default list) }}
             - {{ include "sscsi.argument" . }}
 {{- end }}
-{{- with concat $it.env $values.env }}
+{{- with concat $it.env ($values.env | default list) }}
           env:
             {{- toYaml . | nindent 12 }}
 {{- end }}
@@ -193,7 +193,7 @@ spec:
 priorityClassName: {{ . }}
 {{- end }}
 nodeSelector:
-  {{- toYaml (merge (dict "kubernetes.io/os" "linux") .node.nodeSelector) | nindent 2 }}
+  {{- toYaml (merge (dict "kubernetes.io/os" "linux") (.node.nodeSelector | default dict)) | nindent 2 }}
 {{- with .node.affinity }}
 affinity:
   {{- toYaml . | nindent 2 }}

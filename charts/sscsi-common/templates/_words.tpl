@@ -25,7 +25,7 @@ helm.sh/chart: {{ printf "%s-%s" .top.Chart.Name (.top.Chart.Version | replace "
 
 {{- define "sscsi.pullSecrets" -}}
 {{- $global := (.Values.global | default dict).imagePullSecrets | default list -}}
-{{- with concat $global .Values.imagePullSecrets }}
+{{- with concat $global (.Values.imagePullSecrets | default list) }}
 imagePullSecrets:
 {{- toYaml . | nindent 2 }}
 {{- end }}

@@ -34,7 +34,7 @@
 {{- with $values.startupTaint.key }}{{ $flags = append $flags (printf "--startup-taint=%s" .) }}{{ end -}}
 {{- if ne $values.logLevel "info" }}{{ $flags = append $flags (printf "--log-level=%s" $values.logLevel) }}{{ end -}}
 {{- if ne $format "json" }}{{ $flags = append $flags (printf "--log-format=%s" $format) }}{{ end -}}
-{{- toYaml (concat $flags $values.extraArgs) -}}
+{{- toYaml (concat $flags ($values.extraArgs | default list)) -}}
 {{- end -}}
 
 {{- define "sscsi-driver.notes" -}}
