@@ -9,7 +9,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 
 .DEFAULT_GOAL := help
 FIRE ?= full
-.PHONY: help demo test e2e check images bench fire proto chart format lock clean docs
+.PHONY: help demo test e2e check images bench fire proto chart format lock clean docs picture
 
 help:  ## Print these commands
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ fire: $(VENV)/dev.stamp  ## Kills, endurance, attacks: docs/fire.md (FIRE=short|
 
 docs: $(VENV)/dev.stamp  ## The documentation's site, into build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+picture: $(VENV)/dev.stamp  ## Draw what the demo prints: docs/pictures/demo.svg
+	$(BIN)/python cli/picture.py
 
 proto: $(VENV)/dev.stamp  ## Generate the gRPC code from proto/
 	$(BIN)/python proto/generate.py

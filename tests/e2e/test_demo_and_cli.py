@@ -1,9 +1,12 @@
 """`sscsi demo` and `sscsi mount`, run as a person runs them."""
 
+import html
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -26,6 +29,22 @@ def sscsi(*arguments: object, prefix: tuple[str, ...] = ()) -> "subprocess.Compl
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=90, cwd="/tmp", env=environment)
 
 
+def headings(lines: Iterable[str]) -> list[str]:
+    """The demo's numbered steps, and what it found to be so, without figures."""
+    shown = (line.strip() for line in lines if re.match(r" ?\d+  \S| {4}✓ ", line))
+    return [re.sub(r"[\d.,]+", "0", line) for line in shown]
+
+
+def drawn_lines() -> list[str]:
+    """The lines of the README's picture of the demo: its pieces of text, put together by their height."""
+    lines: dict[str, str] = {}
+    picture = (ROOT / "docs/pictures/demo.svg").read_text()
+    for x, y, text in re.findall(r'<text [^>]*?x="([\d.]+)" y="([\d.]+)"[^>]*>(.*?)</text>', picture):
+        column = round(float(x) / 12.2)  # the width of a character in Rich's pictures
+        lines[y] = lines.get(y, "").ljust(column) + html.unescape(text).replace("\xa0", " ")
+    return list(lines.values())
+
+
 @pytest.mark.mount
 @pytest.mark.skipif(bool(CANT_MOUNT), reason=CANT_MOUNT or "mounting works")
 def test_the_whole_demo(own_tmp: Path) -> None:
@@ -41,6 +60,7 @@ def test_the_whole_demo(own_tmp: Path) -> None:
     assert "\033" not in done.stdout
     assert not list(own_tmp.iterdir())
     assert "sscsi-" not in Path("/proc/self/mountinfo").read_text()
+    assert headings(done.stdout.splitlines()) == headings(drawn_lines()), "draw it again: make picture"
 
 
 def test_the_demo_where_nobody_may_mount() -> None:
