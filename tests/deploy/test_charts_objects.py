@@ -42,12 +42,16 @@ def test_every_field_is_known_and_every_object_is_one_of_its_name(rendered: Obje
         assert all(isinstance(value, str) for value in labels.values())
 
 
-def test_every_daemon_set_finds_its_pods_and_they_what_they_mount(rendered: Objects) -> None:
+def test_every_daemon_set_finds_its_pods_and_they_what_they_mount(
+    rendered: Objects, request: pytest.FixtureRequest
+) -> None:
     for body, spec in pods(rendered):
         template, selector = body["spec"]["template"]["metadata"]["labels"], body["spec"]["selector"]["matchLabels"]
         assert selector.items() <= template.items()
         assert set(selector) == {"app"}, "a selector can't be changed later: no version, no release in it"
-        assert body["spec"]["updateStrategy"]["type"] == "RollingUpdate"
+        strategy = body["spec"]["updateStrategy"]
+        assert strategy["type"] == "RollingUpdate"
+        assert strategy["rollingUpdate"]["maxUnavailable"] == 1 or "user" in request.node.name, "one node at a time"
         assert spec["nodeSelector"]["kubernetes.io/os"] == "linux"
         volumes = [volume["name"] for volume in spec["volumes"]]
         assert len(volumes) == len(set(volumes))

@@ -243,6 +243,14 @@ class TestProfiles:
         assert digest == "r.example.com/sscsi-driver@sha256:" + "a1" * 32
 
 
+def test_the_crds_come_with_the_driver_and_with_nobody_else(charts: Path) -> None:
+    def crds(values: Mapping[str, Any]) -> int:
+        return render(charts, "sscsi", values, more=["--include-crds"]).count("kind: CustomResourceDefinition")
+
+    assert crds({}) == 2
+    assert crds({"driver": {"enabled": False}, "aws": {"enabled": True}}) == 0
+
+
 class TestUsersOfTheExistingCharts:
     def test_of_the_driver(self, charts: Path, noted: Path) -> None:
         bodies = objects(charts, *THEIRS["driver-user"])
