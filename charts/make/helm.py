@@ -50,6 +50,7 @@ def helm(*arguments: str, given: str = "") -> str:
 def build(charts: Path) -> None:
     """Put each chart's dependencies into it, from the folders beside it."""
     for name in CHARTS[1:]:
+        (charts / name / "Chart.lock").unlink(missing_ok=True)  # of an earlier build, with other versions perhaps
         helm("dependency", "build", str(charts / name), "--skip-refresh")
 
 
