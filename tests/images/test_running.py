@@ -82,10 +82,26 @@ def test_a_provider_answers(image: str, stage: Stage) -> None:
             request = mount_request(volume, stage.parameters_of(image), stage.kubelet_root)
             (file,) = ask_provider(socket, request, 60).files
             assert (file.path, file.contents) == (cloud.file, VALUE.encode())
+            assert not may_read(user, pid_of(user)), "not even its own user reads its memory and environment"
         assert not socket.exists(), "it was told to end, and took its socket along"
         assert VALUE not in log.read_text()
     finally:
         shutil.rmtree(own)
+
+
+def pid_of(user: int) -> int:
+    """The process of a user, in its container or not."""
+    found = [entry for entry in Path("/proc").iterdir() if entry.name.isdecimal() and (entry / "status").exists()]
+    (pid,) = (int(one.name) for one in found if f"\nUid:\t{user}\t" in (one / "status").read_text())
+    return pid
+
+
+def may_read(user: int, pid: int) -> bool:
+    """Whether a process of a user, of its group, may read the environment of another."""
+    attempt = ["setpriv", f"--reuid={user}", "--regid=65532", "--clear-groups", "cat"]
+    other = subprocess.Popen([*attempt, "/proc/self/environ"], stdout=subprocess.DEVNULL)
+    assert other.wait() == 0, "it may read its own"
+    return subprocess.run([*attempt, f"/proc/{pid}/environ"], check=False, capture_output=True).returncode == 0
 
 
 def version_of(socket: Path) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -89,6 +90,13 @@ def test_it_answers_on_a_private_socket_and_takes_it_along(house: House) -> None
     assert not house.socket.exists()
     assert "Traceback" not in daemon.log.read_text()
     assert "serves on" in daemon.log.read_text()
+
+
+def test_a_crash_leaves_no_core_file(house: House) -> None:
+    daemon = house.daemon()
+    daemon.start()
+    limits = Path(f"/proc/{daemon.pid}/limits").read_text()
+    assert re.search(r"^Max core file size +0 +0 ", limits, re.MULTILINE)
 
 
 def test_health_and_no_reflection(house: House) -> None:

@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from ctypes import CDLL
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,7 +15,7 @@ from typing import Final
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from sscsi_shared.daemon import logs, metrics
+from sscsi_shared.daemon import logs, memory, metrics
 from sscsi_shared.daemon.options import DaemonOptions
 from sscsi_shared.daemon.socket import (
     Inode,
@@ -45,8 +44,6 @@ SERVER_OPTIONS: Final = (
 _LOOK_SECONDS: Final = 1.0
 _CLOSING_SECONDS: Final = 3.0
 """For giving back what a backend lent us. A silent one keeps no process: a token or lease ends by itself."""
-_M_ARENA_MAX: Final = -8
-_ARENAS: Final = 2
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
@@ -193,7 +190,8 @@ def serve(service: Service, options: DaemonOptions, *, after: Callable[[threadin
         after: called once the socket is there, with the event that says stop; must return at once.
     """
     logs.configure(options.log_level, options.log_format)
-    bound_arenas()
+    memory.bound_arenas()
+    memory.keep_private()
     bound_umask()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -252,12 +250,6 @@ def _close(name: str, closing: Callable[[], None]) -> None:
     thread.join(_CLOSING_SECONDS)
     if thread.is_alive():
         log.warning("%s ends; a backend was silent, and not all was given back to it", name)
-
-
-def bound_arenas() -> None:
-    """Keep glibc from making an arena of memory for each of our many threads; other C libraries have no such knob."""
-    with contextlib.suppress(AttributeError, OSError):
-        CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def _end(status: int) -> None:
