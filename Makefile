@@ -48,6 +48,7 @@ fire: $(VENV)/dev.stamp  ## Kills, endurance, attacks: docs/fire.md (FIRE=short|
 	$(BIN)/python -m fire --size=$(FIRE) $(if $(FIRE_SEED),--seed=$(FIRE_SEED)) $(FIRE_PARTS)
 
 docs: $(VENV)/dev.stamp  ## The documentation's site, into build/site
+	$(BIN)/python -m docs.tools.catalogue
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 picture: $(VENV)/dev.stamp  ## Draw what the demo prints: docs/pictures/demo.svg
