@@ -44,8 +44,9 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     nav: list[dict[str, Any]] = config.nav or []
     listed = set(_places(nav))
     for entry in nav:
-        if entry.get("Decisions") == "adr/":
-            entry["Decisions"] = decisions()
+        for inner in entry.get("Developing", ()):
+            if inner.get("Decisions") == "adr/":
+                inner["Decisions"] = decisions()
         if "Running it" in entry:
             names = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
             entry["Running it"] += [name for name in names if name not in listed]

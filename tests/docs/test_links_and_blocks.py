@@ -6,19 +6,23 @@ import json
 import posixpath
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
+from charts.make import helm
 
 import sscsi_driver.options
 import sscsi_provider_aws.__main__ as aws
 import sscsi_provider_azure.__main__ as azure
 import sscsi_provider_gcp.__main__ as gcp
 import sscsi_provider_vault.__main__ as vault
-from pages import ROOT, Block, all_blocks, anchors, indented, links, pages
+from pages import ROOT, Block, all_blocks, anchors, indented, links, pages, text_of
 from sscsi import demo, mount, refresh
 from sscsi_shared.server.serve import PROVIDER_FLAGS
 
@@ -73,7 +77,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
                 continue
             while words and re.fullmatch(r"\w+=.*", words[0]):
                 words = words[1:]
-            if words and (name := posixpath.basename(words[0])) in {*DAEMONS, "sscsi", "make", "kubectl"}:
+            if words and (name := posixpath.basename(words[0])) in {*DAEMONS, "sscsi", "make", "kubectl", "helm"}:
                 yield f"{block}: {line.strip()}", [name, *words[1:]]
 
 
@@ -114,8 +118,25 @@ def problem(words: list[str]) -> str:
     if name == "kubectl":
         files = [word for flag, word in pairwise(rest) if flag == "-f"]
         return "".join(file for file in files if file.startswith("deploy/") and not (ROOT / file).exists())
+    if name == "helm":
+        return rendered(rest)
     given = {word.lstrip("-").partition("=")[0] for word in rest if word.startswith("-")}
     return ", ".join(sorted(given - DAEMONS[name]))
+
+
+def rendered(words: list[str]) -> str:
+    """Why Helm would not make the objects of an installation; empty if it would, or where there is nothing to make."""
+    if words[0] != "install" or not words[2].startswith("charts/"):
+        return ""
+    with TemporaryDirectory() as folder:
+        charts = Path(folder) / "charts"
+        shutil.copytree(ROOT / "charts", charts)
+        helm.build(charts)
+        try:
+            objects = helm.helm("template", words[1], str(charts.parent / words[2]), *words[3:])
+        except helm.HelmError as error:
+            return str(error)
+    return "" if "kind: DaemonSet" in objects else "nothing is installed"
 
 
 def test_commands_have_the_options_that_are_shown() -> None:
@@ -124,8 +145,25 @@ def test_commands_have_the_options_that_are_shown() -> None:
     assert [(where, told) for where, words in found if (told := problem(words))] == []
 
 
+def test_values_that_are_shown_are_there() -> None:
+    """Those of docs/install.md's table, all at once."""
+    table = text_of("docs/install.md").split("| you want | set |")[1].split("\n\n")[0]
+    values = re.findall(r"`((?:\w+\.)+\w+)(=\S+)?`", table)
+    assert len(values) > 12
+    usual = {True: "=true", False: "={shop}"}
+    given = [f"--set={name}{value or usual[name.endswith('.enabled')]}" for name, value in values]
+    assert rendered(["install", "sscsi", "charts/sscsi", *given]) == ""
+
+
 @pytest.mark.parametrize(
-    "line", ["sscsi mount x --provder y", "make nothing", "kubectl apply -f deploy/x.yaml", "sscsi-driver --nod=1"]
+    "line",
+    [
+        "helm install x charts/sscsi --set drivr.enabled=false",
+        "sscsi mount x --provder y",
+        "make nothing",
+        "kubectl apply -f deploy/x.yaml",
+        "sscsi-driver --nod=1",
+    ],
 )
 def test_a_wrong_option_is_found(line: str) -> None:
     assert problem(line.split())

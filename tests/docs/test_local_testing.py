@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from driver_rig import needs_mount, until
 from pages import ROOT, marked
 from sscsi.clouds import ALL
 
@@ -89,3 +90,45 @@ def test_the_tool_mounts_without_a_cluster(exports: Mapping[str, str]) -> None:
     shown = run("sscsi mount", exports)
     assert FILES[exports["CLOUD"]].rpartition("/")[2] in shown
     assert SAMPLE.decode() not in shown
+
+
+@pytest.mark.mount
+@needs_mount[1]
+def test_the_driver_beside_it(exports: Mapping[str, str]) -> None:
+    """The page's last commands, with the demo's folders, class and token in place of the page's."""
+    if exports["CLOUD"] != "vault":
+        pytest.skip("one provider is enough: the driver is the same")
+    folder = Path(exports["CLASS"]).parents[1]
+    there = {
+        "/tmp/sscsi/cluster": str(Path(exports["CLASS"]).parent),
+        "/tmp/sscsi/providers": str(Path(exports["SOCKET"]).parent),
+        "/tmp/sscsi/": f"{folder}/by-hand/",
+        ".venv/bin/sscsi-driver": f"{sys.executable} -m sscsi_driver",
+        ".venv/bin/sscsi": f"{sys.executable} -m sscsi",
+        "class.yaml": exports["CLASS"],
+        "shop/web": "application-one/nginx-secrets-store-inline",
+        "--service-account web": "--service-account csi-provider-user",
+        f"sts.amazonaws.com={folder}/by-hand/token.jwt": exports["TOKEN"],
+        "shop/shop": f"application-one/{Path(exports['CLASS']).stem}",
+    }
+
+    def here(mark: str) -> str:
+        text = marked(PAGE, mark)
+        for before, after in there.items():
+            text = text.replace(before, after)
+        return f"set -euo pipefail\n{text}"
+
+    (folder / "by-hand").mkdir()
+    with subprocess.Popen(
+        ["bash", "-c", f"exec {here('driver').partition('pipefail')[2].strip()}"], cwd=ROOT
+    ) as driver:
+        try:
+            assert until((folder / "by-hand" / "csi.sock").exists)
+            done = subprocess.run(
+                ["bash", "-c", here("kubelet")], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+            )
+        finally:
+            driver.terminate()
+    assert done.returncode == 0, done.stderr
+    assert FILES["vault"].rpartition("/")[2] in done.stdout
+    assert "unmounted " in done.stdout
