@@ -19,6 +19,7 @@ from sscsi_driver.csi import csi_pb2, csi_pb2_grpc
 from sscsi_driver.tmpfs import TmpfsLimits, mount, mount_points_below, unmount
 from sscsi_emulators.tokens import unsigned_token
 from sscsi_shared.secret import SecretText
+from sscsi_shared.v1alpha1 import provider_pb2
 
 NAMESPACE, CLASS = "shop", "demo"
 DRIVER_NAME = "secrets-store.csi.k8s.io"
@@ -141,8 +142,11 @@ class Node:
         Raises:
             grpc.RpcError: it failed.
         """
-        request = mount_request(volume, self._parameters(), self.root)
-        return len(ask_provider(self.provider.socket, request, timeout).files)
+        return len(ask_provider(self.provider.socket, self.request(volume), timeout).files)
+
+    def request(self, volume: PodVolume) -> provider_pb2.MountRequest:
+        """What the driver would ask the provider."""
+        return mount_request(volume, self._parameters(), self.root)
 
     def mounts(self) -> list[str]:
         """What is mounted for kubelet."""
