@@ -116,6 +116,9 @@ def problem(words: list[str]) -> str:
     if name == "make":
         return "".join(word for word in rest if "=" not in word and word not in targets())
     if name == "kubectl":
+        for flag, word in pairwise(rest):
+            if flag == "-p":
+                json.loads(word)
         files = [word for flag, word in pairwise(rest) if flag == "-f"]
         return "".join(file for file in files if file.startswith("deploy/") and not (ROOT / file).exists())
     if name == "helm":
