@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fire.attacks.canary import make, untouched
-from fire.attacks.tmpfs_folder import tmpfs_folder
 from fire.case import Case, Shown
 from fire.generations import generation, secret_files
 from fire.plan import Plan
 from fire.reading import Reader, exact
+from fire.tmpfs_folder import tmpfs_folder
 from sscsi_shared.publish import publish
 
 _VERSION = "..2026_01_02_03_04_05.1"
@@ -23,7 +23,7 @@ def _kinds(canary: Path) -> list[Callable[[Path], object]]:
         lambda path: path.symlink_to(canary / "mount"),
         lambda path: path.symlink_to(canary / "mount" / "precious"),
         lambda path: path.symlink_to("..data"),
-        lambda path: path.symlink_to("../.."),
+        lambda path: path.symlink_to("../canary/mount"),
         lambda path: path.write_bytes(b"foreign"),
         lambda path: (path / "deep").mkdir(parents=True),
         lambda path: (path.mkdir(), (path / "escape").symlink_to(canary / "mount")),
@@ -33,7 +33,7 @@ def _kinds(canary: Path) -> list[Callable[[Path], object]]:
 
 
 def _foreign(plan: Plan) -> Shown:
-    dice, rounds = plan.dice("foreign"), plan.count(100, 2000)
+    dice, rounds = plan.dice("foreign"), plan.count(400, 3000)
     with tmpfs_folder() as home:
         canary = make(home)
         target = home / "volume"
@@ -42,8 +42,9 @@ def _foreign(plan: Plan) -> Shown:
         with untouched(canary):
             publish(target, secret_files(plan.seed, 0), pause=lambda _: None)
             for number in range(1, rounds + 1):
+                version = os.readlink(target / "..data")
                 for _ in range(dice.randrange(1, 4)):
-                    _plant(target, _name(dice, plan.seed, number), dice.choice(kinds))
+                    _plant(target, version, _name(dice, plan.seed, number, version), dice.choice(kinds))
                 publish(target, secret_files(plan.seed, number), pause=lambda _: None)
                 Reader(target, plan.seed).read()
                 exact(target, plan.seed, number)
@@ -52,15 +53,17 @@ def _foreign(plan: Plan) -> Shown:
     )
 
 
-def _name(dice: random.Random, seed: int, number: int) -> str:
+def _name(dice: random.Random, seed: int, number: int, version: str) -> str:
     """One that the writer uses, now or next: in the volume's root, or in the version that stands."""
     tops = [path.partition("/")[0] for path in generation(seed, number)]
-    inside = [f"..data/{name}" for name in (*tops, "foreign", "tls/key")]
+    inside = [f"{version}/{name}" for name in (*tops, "foreign", "tls/key")]
     return dice.choice(["..data", "..data_tmp", "..link_tmp", _VERSION, *tops, *inside])
 
 
-def _plant(target: Path, name: str, kind: Callable[[Path], object]) -> None:
+def _plant(target: Path, version: str, name: str, kind: Callable[[Path], object]) -> None:
     path = target / name
+    if path.parent.resolve() not in (target, (target / version), (target / version / "tls")):
+        return  # by way of a link that was planted before: what is outside is not ours to touch either
     try:
         if path.is_dir() and not path.is_symlink():
             path.rename(target / f"{_VERSION}{time.monotonic_ns()}")

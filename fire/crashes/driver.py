@@ -67,9 +67,11 @@ class _Killer:
         for one in self.standing:
             self.node.publish(one)
         self.longest = max(self.longest, time.monotonic() - began)
-        if self.dice.random() < 0.5:  # kubelet tries again, or the pod is gone
+        if what == 1 or self.dice.random() < 0.5:  # kubelet tries again; or the pod is gone meanwhile
             target = self.node.publish(volume)
             exact(target, self.seed, Reader(target, self.seed).read())
+            names = sorted(os.listdir(self.node.status))
+            expect(len(names) == len(self.standing) + 1, f"pod statuses with the volume of {volume.pod}: {names}")
         self.node.note(volume)
         self.node.unpublish(volume)
         self._check()

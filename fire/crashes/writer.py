@@ -3,40 +3,20 @@
 import json
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from fire.case import Case, Shown, expect
 from fire.plan import Plan
 from fire.reading_process import Readers
-from sscsi_driver import tmpfs
-from sscsi_driver.tmpfs import TmpfsLimits
+from fire.tmpfs_folder import tmpfs_folder
 
-_LIMITS = TmpfsLimits(16 << 20, 1024)
 _READERS = 2
-
-
-@contextmanager
-def _volume() -> Iterator[Path]:
-    """An empty tmpfs like a pod's; a plain folder where none can be mounted."""
-    with tempfile.TemporaryDirectory(prefix="fire-", dir="/tmp") as folder:
-        target = Path(folder) / "volume"
-        target.mkdir(mode=0o755)
-        with suppress(PermissionError):
-            tmpfs.mount(target, _LIMITS)
-        try:
-            yield target
-        finally:
-            tmpfs.unmount(target)
 
 
 def _killed(plan: Plan) -> Shown:
     wanted = plan.count(100, 1000)
     command = [sys.executable, "-m", "fire.crashes.writer_process"]
     with (
-        _volume() as target,
+        tmpfs_folder() as target,
         subprocess.Popen(
             [*command, str(target), str(plan.seed), str(wanted)],
             stdin=subprocess.PIPE,
@@ -54,8 +34,8 @@ def _killed(plan: Plan) -> Shown:
             read = readers.finish()
     print(f"    {said}, {read}")
     return Shown(
-        f"every one of {_rounded(read.whole)} reads of the volume was one whole set, old or new; "
-        f"{_rounded(read.files)} files by their paths were whole; the next writer put everything right and left no "
+        f"every one of {rounded(read.whole)} reads of the volume was one whole set, old or new; "
+        f"{rounded(read.files)} files by their paths were whole; the next writer put everything right and left no "
         "litter",
         said["at_random"] + said["at_each"],
         f"kills, {said['at_each']} of them before one file operation after the other",
@@ -63,7 +43,7 @@ def _killed(plan: Plan) -> Shown:
     )
 
 
-def _rounded(number: int) -> str:
+def rounded(number: int) -> str:
     """To its first two digits."""
     digits = max(0, len(str(number)) - 2)
     return f"{number // 10**digits * 10**digits:,}"
