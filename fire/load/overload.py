@@ -36,7 +36,7 @@ def _overload(cloud: type[FarBackend]) -> tuple[Counter[str], int, float]:
     with Node(cloud, accounts=_MORE_THAN_ALL) as node, node.provider, channel_to(node.provider.socket) as channel:
         node.backend.stall(_SLOW_SECONDS)
         provider: Any = provider_pb2_grpc.CSIDriverProviderStub(channel)  # type: ignore[no-untyped-call]
-        health: Any = health_pb2_grpc.HealthStub(channel)  # type: ignore[no-untyped-call]
+        health: Any = health_pb2_grpc.HealthStub(channel)
         began = time.monotonic()
         requests = [node.request(node.volume(f"web-{number}", number)) for number in range(_MORE_THAN_ALL)]
         calls = [provider.Mount.future(request, timeout=_PATIENCE_SECONDS) for request in requests]
