@@ -153,7 +153,7 @@ class Node:
         return mount_points_below(self.root)
 
     def _set_up(self) -> None:
-        _see_whether_mounting_works(self.home)
+        see_whether_mounting_works(self.home)
         for folder in (self.root, self.sockets, self.run, self.home / "objects"):
             folder.mkdir()
         if self._cloud is None:
@@ -219,7 +219,12 @@ class Node:
             unmount(Path(point))
 
 
-def _see_whether_mounting_works(folder: Path) -> None:
+def see_whether_mounting_works(folder: Path) -> None:
+    """Mount a tmpfs and take it away again.
+
+    Raises:
+        NotRun: nobody lets us.
+    """
     try:
         mount(folder, TmpfsLimits(1 << 20, 16))
     except OSError as error:

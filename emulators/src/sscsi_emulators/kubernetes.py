@@ -97,6 +97,11 @@ class KubernetesEmulator:
         """An object as it is kept, without a request that is counted; None if there is none."""
         return self._objects.find(Resource.of_kind(kind), namespace, name)
 
+    def every(self, kind: str) -> list[dict[str, Any]]:
+        """All objects of a kind, as they are kept."""
+        found: list[dict[str, Any]] = self._objects.list(Resource.of_kind(kind), "")["items"]
+        return found
+
     def grant(self, user: str, verb: str, resource: str) -> None:
         """Give a right in all namespaces: ("system:serviceaccount:kube-system:aws", "get", "serviceaccounts")."""
         self._grants.add((user, verb, resource))
