@@ -44,7 +44,7 @@ images: $(VENV)/dev.stamp  ## Build the images with buildah, for this machine an
 bench: $(VENV)/dev.stamp  ## Counts, memory and seconds
 	$(BIN)/python -m bench
 
-fire: $(VENV)/dev.stamp  ## Kills, endurance, attacks: docs/fire.md (FIRE=short|full|soak FIRE_SEED= FIRE_PARTS=)
+fire: $(VENV)/dev.stamp $(VENV)/fire.stamp  ## Kills, endurance, attacks: docs/fire.md (FIRE=short|full|soak FIRE_SEED= FIRE_PARTS=)
 	$(BIN)/python -m fire --size=$(FIRE) $(if $(FIRE_SEED),--seed=$(FIRE_SEED)) $(FIRE_PARTS)
 
 docs: $(VENV)/dev.stamp  ## The documentation's site, into build/site
