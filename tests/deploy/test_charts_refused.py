@@ -94,6 +94,15 @@ def test_it_is_said_which_value_and_why(charts: Path, name: str, values: Mapping
         render(charts, name, values)
 
 
+def test_an_older_cluster_has_all_but_the_policy(charts: Path) -> None:
+    """VOLUME_MOUNT_GROUP, the newest that the driver needs, is of Kubernetes 1.26."""
+    assert render(charts, "sscsi-driver", kubernetes="1.26.0")
+    with pytest.raises(HelmError, match=r"policy\.enabled: Kubernetes has ValidatingAdmissionPolicy from 1\.30 on"):
+        render(charts, "sscsi-driver", {"policy": {"enabled": True}}, kubernetes="1.29.9")
+    with pytest.raises(HelmError, match="kubeVersion"):
+        render(charts, "sscsi-driver", kubernetes="1.25.0")
+
+
 def test_every_reason_to_refuse_is_tried() -> None:
     for name in CHARTS[1:]:
         notices = yaml.safe_load((ROOT / "charts" / name / "notices.yaml").read_text())
