@@ -1,9 +1,11 @@
 """Markdown files of the repository: their blocks of code, links and headings."""
 
+import ast
 import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -12,6 +14,7 @@ _FENCE = re.compile(
 )
 _INDENTED = re.compile(r"(?:\A|\n)\n((?: {4}.*\n|\n(?= {4}))+)")
 _LINK = re.compile(r"(?<!!)\[(?:[^\[\]]|`[^`]*`)*\]\(([^()\s]+)\)|!\[[^\]]*\]\(([^()\s]+)\)")
+_NAMED = re.compile(r"\| `((?:tests|shared)/[\w/.]+\.py)(?:::(\w+))?` \|$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +102,17 @@ def anchors(page: str) -> set[str]:
 
 def _dedent(text: str, indent: str) -> str:
     return re.sub(f"^{indent}", "", text, flags=re.MULTILINE) if indent else text
+
+
+def names_a_test(row: str) -> bool:
+    """Whether the last cell of a table's row is a file of tests, or one of its functions, that is there."""
+    match = _NAMED.search(row)
+    if match is None or not (ROOT / match[1]).is_file():
+        return False
+    return match[2] is None or match[2] in _functions(match[1])
+
+
+@cache
+def _functions(path: str) -> set[str]:
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}

@@ -1,6 +1,5 @@
 """docs/migration.md: each row's test is there; and the ways of a provider and of a driver, there and back."""
 
-import ast
 import os
 import re
 import subprocess
@@ -8,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 import grpc
@@ -17,7 +15,7 @@ import pytest
 from driver_fixtures import home, start, target
 from driver_rig import INTERVAL, POD, TOKENS, Driver, failure, mounts, needs_mount
 from memory_stage import MemoryStage
-from pages import ROOT, text_of
+from pages import names_a_test, text_of
 from scripted_provider import ScriptedProvider, always, volume
 from sscsi_driver import tmpfs
 from sscsi_shared.economy.asking import Economy
@@ -31,21 +29,11 @@ __all__ = ["home", "start", "target"]
 
 PAGE = "docs/migration.md"
 ROWS = [line for line in text_of(PAGE).split("## What is different")[1].splitlines() if line.startswith("| ")]
-NAMED = re.compile(r"`((?:tests|shared)/[\w/.]+\.py)(?:::(\w+))?` \|$")
-
-
-@cache
-def functions(path: str) -> set[str]:
-    tree = ast.parse((ROOT / path).read_text())
-    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if not row.endswith("| test |")])
 def test_each_row_names_a_test_that_is_there(row: str) -> None:
-    match = NAMED.search(row)
-    assert match
-    assert (ROOT / match[1]).is_file()
-    assert match[2] is None or match[2] in functions(match[1])
+    assert names_a_test(row)
 
 
 def test_each_provider_links_to_its_whole_list() -> None:

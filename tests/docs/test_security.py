@@ -1,31 +1,19 @@
 """SECURITY.md: behind each claim of who can do what stands a test that is there."""
 
-import ast
 import re
-from functools import cache
 
 import pytest
 
-from pages import ROOT, text_of
+from pages import names_a_test, text_of
 
 TABLES = text_of("SECURITY.md").split("## Who can do what")[1].split("\n## ")[0]
 ROWS = [line for line in TABLES.splitlines() if line.startswith("| ") and not line.startswith("| role |")]
-NAMED = re.compile(r"\| `((?:tests|shared)/[\w/.]+\.py)(?:::(\w+))?` \|$")
 ROLES = {"class author", "pod author", "pod", "provider", "node"}
-
-
-@cache
-def functions(path: str) -> set[str]:
-    tree = ast.parse((ROOT / path).read_text())
-    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
 
 @pytest.mark.parametrize("row", ROWS)
 def test_each_claim_names_a_test_that_is_there(row: str) -> None:
-    match = NAMED.search(row)
-    assert match
-    assert (ROOT / match[1]).is_file()
-    assert match[2] is None or match[2] in functions(match[1])
+    assert names_a_test(row)
 
 
 def test_each_role_is_told_what_it_can_and_what_it_can_not() -> None:
