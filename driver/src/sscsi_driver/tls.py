@@ -8,7 +8,6 @@ programs read: RSA as PKCS#1, elliptic curves as SEC 1; what has neither form (E
 import base64
 import binascii
 import re
-import textwrap
 from collections.abc import Iterator
 from typing import Final
 
@@ -20,8 +19,7 @@ TYPE: Final = "kubernetes.io/tls"
 CERTIFICATE: Final = "tls.crt"
 KEY: Final = "tls.key"
 KEYS: Final = (CERTIFICATE, KEY)
-_BLOCK: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----(.*?)-----END \1-----", re.DOTALL)
-_HEADER: Final = re.compile(rb"[A-Za-z-]+:[^\n]*\n(?:[ \t][^\n]*\n)*")
+_HEADER: Final = re.compile(rb"^[A-Za-z-]+:[^\n]*\n(?:[ \t][^\n]*\n)*", re.MULTILINE)
 _LINE: Final = 64
 
 
@@ -64,7 +62,7 @@ def _private_key(contents: bytes) -> bytes:
 
 def _last_key(contents: bytes) -> bytes:
     """The last private key of PEM text."""
-    found = [block[0] for block in _BLOCK.finditer(contents) if block[1].endswith(b"PRIVATE KEY")]
+    found = [block for label, block in certificates.blocks(contents) if label.endswith(b"PRIVATE KEY")]
     if not found:
         raise ObjectUnusable("it holds no private key.")
     if found[-1].startswith(b"-----BEGIN ENCRYPTED ") or b"ENCRYPTED" in found[-1]:
@@ -73,13 +71,15 @@ def _last_key(contents: bytes) -> bytes:
 
 
 def _blocks(contents: bytes) -> Iterator[tuple[bytes, bytes]]:
-    for block in _BLOCK.finditer(contents):
+    for label, block in certificates.blocks(contents):
+        inner = block.removeprefix(b"-----BEGIN %b-----" % label).removesuffix(b"-----END %b-----" % label)
         try:
-            yield block[1], base64.b64decode(b"".join(_HEADER.sub(b"", block[2]).split()), validate=True)
+            yield label, base64.b64decode(b"".join(_HEADER.sub(b"", inner).split()), validate=True)
         except (binascii.Error, ValueError):
-            raise ObjectUnusable(f"a {block[1].decode().lower()} in the PEM text can't be read.") from None
+            raise ObjectUnusable(f"a {label.decode().lower()} in the PEM text can't be read.") from None
 
 
 def _pem(der: bytes) -> bytes:
-    lines = "\n".join(textwrap.wrap(base64.b64encode(der).decode(), _LINE))
+    text = base64.b64encode(der).decode()
+    lines = "\n".join(text[at : at + _LINE] for at in range(0, len(text), _LINE))
     return f"-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n".encode()

@@ -148,7 +148,7 @@ def write(bundle: Bundle, part: Part, password: bytes | None = None) -> bytes:
 def _read_pem(contents: bytes) -> Bundle:
     certificates: list[Certificate] = []
     key: Any = None
-    for label, block in _blocks(contents):
+    for label, block in blocks(contents):
         if label == b"CERTIFICATE" and len(certificates) <= MAX_CERTIFICATES:
             certificates.append(_certificate(block, "a certificate in the PEM text"))
         elif label in _KEYS and key is None:
@@ -156,7 +156,7 @@ def _read_pem(contents: bytes) -> Bundle:
     return Bundle(key, tuple(certificates))
 
 
-def _blocks(contents: bytes) -> Iterator[tuple[bytes, bytes]]:
+def blocks(contents: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Label and text of each block, in one pass: whoever begins a hundred thousand and ends none gains nothing."""
     begun: re.Match[bytes] | None = None
     for edge in _EDGE.finditer(contents):

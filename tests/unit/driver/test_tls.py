@@ -1,6 +1,7 @@
 """The two values of a kubernetes.io/tls Secret."""
 
 import base64 as codec
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -112,3 +113,21 @@ def test_what_is_none_is_never_an_empty_value(key: str, contents: bytes, why: st
 def public(key: bytes) -> bytes:
     found = serialization.load_pem_private_key(key, None)
     return found.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        b"-----BEGIN A-----" * 60_000,
+        b"-----BEGIN A-----" + b"a" * 1_000_000 + b"-----END A-----",
+        b"-----BEGIN A-----" + b"a:\n" * 300_000 + b"-----END A-----",
+        b"-----BEGIN PRIVATE KEY-----" * 30_000 + b"-----END A-----",
+    ],
+    ids=["begins", "letters", "headers", "keys"],
+)
+@pytest.mark.parametrize("key", tls.KEYS)
+def test_a_mebibyte_of_pem_takes_no_time(key: str, contents: bytes) -> None:
+    started = time.thread_time()
+    with pytest.raises(ObjectUnusable):
+        tls.value(key, contents)
+    assert time.thread_time() - started < 5
