@@ -1,8 +1,9 @@
 """JMESPath, made safe for expressions and documents that strangers write.
 
-The library guards neither its time nor its memory: `[@,@] | [@,@] | ...` doubles its result at each step, and `join`
-multiplies lengths. So an expression is short, the doublings that it can make are counted before it runs, and the two
-functions that make text are bounded.
+The library guards neither its time nor its memory: `[@,@] | [@,@] | ...` doubles its result at each step, a list within
+the expression lets `map` or a filter begin again for each of its entries, and `join` multiplies lengths. So an
+expression is short, the doublings that it can make are counted before it runs, and its steps and the text that it makes
+while it runs.
 """
 
 import json
@@ -10,13 +11,15 @@ import re
 from typing import Any, Final
 
 import jmespath
-from jmespath import exceptions, functions
+from jmespath import exceptions, functions, visitor
 
 MAX_EXPRESSION_CHARS: Final = 1024
 MAX_COPIES: Final = 64
 """How many times an expression may multiply its input: the product of the sizes of its multi-selects."""
 MAX_TEXT_CHARS: Final = 4 << 20
-"""How long a text `join` and `to_string` may make."""
+"""How long the texts may be that `join` and `to_string` make, all together."""
+MAX_STEPS: Final = 500_000
+"""How often parts of an expression are looked at in a search, together with the entries that functions are given."""
 
 _HYPHENED: Final = re.compile(r"\w[\w-]*(\.\w[\w-]*)*")
 """Keys as people write them: in JMESPath a hyphen needs quotation marks."""
@@ -37,29 +40,61 @@ class ExpressionError(ValueError):
 
 
 class _BoundedFunctions(functions.Functions):
-    """The functions of JMESPath, with those that make text bounded."""
+    """The functions of JMESPath, for one search, with those that make text bounded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._room = MAX_TEXT_CHARS
+
+    def _take(self, chars: int, name: str) -> None:
+        self._room -= chars
+        if self._room < 0:
+            raise ExpressionError(f"{name} would make too long a text")
 
     @functions.signature({"types": ["string"]}, {"types": ["array-string"]})
     def _func_join(self, separator: str, parts: list[str]) -> str:
-        if sum(map(len, parts)) + len(separator) * len(parts) > MAX_TEXT_CHARS:
-            raise ExpressionError("join would make too long a text")
+        self._take(sum(map(len, parts)) + len(separator) * len(parts), "join")
         return separator.join(parts)
 
     @functions.signature({"types": []})
     def _func_to_string(self, value: object) -> str:
         if isinstance(value, str):
             return value
-        size = 0
         pieces = []
         for piece in json.JSONEncoder(separators=(",", ":"), sort_keys=True, ensure_ascii=False).iterencode(value):
-            size += len(piece)
-            if size > MAX_TEXT_CHARS:
-                raise ExpressionError("to_string would make too long a text")
+            self._take(len(piece), "to_string")
             pieces.append(piece)
         return "".join(pieces)
 
 
-_OPTIONS: Final = jmespath.Options(custom_functions=_BoundedFunctions())
+class _Search(visitor.TreeInterpreter):
+    """One search, with its steps counted."""
+
+    def __init__(self) -> None:
+        super().__init__(jmespath.Options(custom_functions=_BoundedFunctions()))
+        self._left = MAX_STEPS
+
+    def visit(self, node: Any, *arguments: Any, **named: Any) -> Any:
+        """A step."""
+        self._take(1)
+        return super().visit(node, *arguments, **named)
+
+    def visit_flatten(self, node: Any, value: Any) -> Any:
+        """As many steps as there are entries."""
+        found = super().visit_flatten(node, value)
+        self._take(len(found or ()))
+        return found
+
+    def visit_function_expression(self, node: Any, value: Any) -> Any:
+        """As many steps as the result has entries; the arguments were made by steps before."""
+        found = super().visit_function_expression(node, value)
+        self._take(len(found) if isinstance(found, list | dict) else 0)
+        return found
+
+    def _take(self, steps: int) -> None:
+        self._left -= steps
+        if self._left < 0:
+            raise ExpressionError("it takes too many steps")
 
 
 def _copies(node: Any) -> int:
@@ -123,7 +158,7 @@ def search(expression: str, document: object) -> object:
     """
     compiled = _compiled(expression)
     try:
-        return compiled.search(document, options=_OPTIONS)
+        return _Search().visit(compiled.parsed, document)
     except ExpressionError:
         raise
     except exceptions.UnknownFunctionError as error:

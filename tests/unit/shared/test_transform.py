@@ -1,6 +1,8 @@
 """From content to content, and what is said when it can't be."""
 
 import json
+import time
+import tracemalloc
 
 import pytest
 
@@ -291,6 +293,47 @@ def test_texts_that_grow_are_refused() -> None:
 
 
 # AllKeys, Chain: docs/object-fields.md
+
+
+def _nested(call: str, inner: str) -> str:
+    while len(longer := call.format(inner)) < 1024:
+        inner = longer
+    return inner
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        _nested("map(&{}, `[1,1,1,1,1,1]`)", "@"),
+        _nested("`[1,1,1,1,1,1]`[?{}]", "@"),
+        _nested("sort_by(`[1,1,1,1,1,1]`, &length(to_array({})))", "@"),
+        "@" + "[]" * 100,
+        "[" + ",".join(["sort(@)"] * 60) + "]",
+    ],
+    ids=["map", "filter", "sort_by", "flatten", "sort"],
+)
+def test_a_search_ends_soon_whatever_it_repeats(expression: str) -> None:
+    contents = json.dumps(list(range(100_000))).encode()
+    started = time.thread_time()
+    assert "it takes too many steps" in unusable(jmes(expression), contents)
+    assert time.thread_time() - started < 10
+
+
+def test_a_search_over_many_entries_is_no_attack() -> None:
+    contents = json.dumps([{"name": f"n{number}", "age": number} for number in range(50_000)]).encode()
+    assert jmes("[?age == `49999`].name | [0]").apply(contents) == b"n49999"
+
+
+def test_the_texts_of_one_search_are_counted_together() -> None:
+    contents = json.dumps({"glue": "x" * 40_000, "parts": [""] * 100}).encode()
+    assert jmes("length(join(glue, parts))").apply(contents) == b"3960000"
+    expression = "[" + ",".join(["join(glue,parts)"] * 50) + "] | length(@)"
+    tracemalloc.start()
+    try:
+        assert "join would make too long a text" in unusable(jmes(expression), contents)
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_all_keys_of_a_json_object() -> None:
