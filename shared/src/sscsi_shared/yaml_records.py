@@ -147,7 +147,7 @@ class Record:
 
     def misspelt(self, field: str) -> str:
         """A sentence that names a field which is there and was perhaps meant to be `field`; empty if there is none."""
-        if field in self._found:
+        if not field or field in self._found:
             return ""
         for unknown in self.unknown_fields():
             if unknown.suggestion == field:

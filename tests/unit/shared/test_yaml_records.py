@@ -138,3 +138,8 @@ def test_what_a_merge_brings_has_its_own_place() -> None:
 def test_a_record_of_many_unknown_fields_costs_little() -> None:
     (record,) = read("- {" + ", ".join(f"objectNam{n}: x" for n in range(40_000)) + "}")
     assert len(record.unknown_fields()) == 100
+
+
+def test_a_record_that_is_wrong_as_a_whole_suggests_no_field_without_a_name() -> None:
+    (record,) = read("- {unheard: 1}")
+    assert record.error("it is empty.").hint == ""
