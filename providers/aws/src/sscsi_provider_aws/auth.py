@@ -7,7 +7,7 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sscsi_provider_aws.clients import AwsCredentials, Clients, acting_as
-from sscsi_provider_aws.errors import chain_error, login_error
+from sscsi_provider_aws.errors import chain_error, login_error, readable
 from sscsi_provider_aws.identity import AwsIdentity, WebIdentity
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import AuthenticationFailed, InvalidParameters, MountError, ObjectError
@@ -108,15 +108,16 @@ def _ask_sts(
 
     def call(_key: str, _deadline: Deadline) -> AwsCredentials:
         try:
-            answer = ask()["Credentials"]
+            with readable():
+                answer = ask()["Credentials"]
+                return AwsCredentials(
+                    SecretText(answer["AccessKeyId"]),
+                    SecretText(answer["SecretAccessKey"]),
+                    SecretText(answer["SessionToken"]),
+                    answer["Expiration"].timestamp(),
+                )
         except (ClientError, BotoCoreError) as error:
             raise failed(error) from error
-        return AwsCredentials(
-            SecretText(answer["AccessKeyId"]),
-            SecretText(answer["SecretAccessKey"]),
-            SecretText(answer["SessionToken"]),
-            answer["Expiration"].timestamp(),
-        )
 
     outcome = fetch_each(call, ["sts"], deadline)["sts"]
     if isinstance(outcome, ObjectError):

@@ -1,10 +1,12 @@
 """What AWS answers instead of content, in the house's errors: what failed, as whom, and what to check."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError, SSLError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError, SSLError
+from botocore.parsers import ResponseParserError
 
 from sscsi_provider_aws.identity import AwsIdentity
 from sscsi_shared.errors import (
@@ -67,6 +69,30 @@ _LOGIN_HINTS: Final[Mapping[str, str]] = {
     "RegionDisabledException": "Activate STS in this region for the account.",
     "ValidationError": "Check the annotation eks.amazonaws.com/role-arn of the service account.",
 }
+_ODD: Final = (ResponseParserError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What the SDK is seen to raise where an answer is not what AWS answers, and what we do where a part of it is missing."""
+
+
+class UnreadableAnswer(BotoCoreError):
+    """An answer that is none of AWS's; the text says nothing of what was in it."""
+
+    fmt = "the answer can't be read"
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Around a call and what is taken out of its answer: an answer that can't be read is a BotoCoreError too.
+
+    Raises:
+        UnreadableAnswer: something between us and AWS has answered.
+    """
+    try:
+        yield
+    except BotoCoreError:
+        raise
+    except _ODD:
+        # `from None`: these errors hold the answer.
+        raise UnreadableAnswer from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +238,10 @@ def _no_answer(error: Exception, start: str, region: str) -> MountError:
         return ObjectUnusable(f"{start}{clip(str(error))}.", hint="Nothing was sent; correct the object in the class.")
     if isinstance(error, NoCredentialsError):
         return AuthenticationFailed(f"{start}there are no credentials for this call.")
+    if isinstance(error, UnreadableAnswer):
+        return BackendUnavailable(
+            f"{start}the answer can't be read.", hint=f"Does something stand between this node and AWS in {region}?"
+        )
     if isinstance(error, SSLError):
         hint = "The TLS connection failed: check --ca-bundle, and the proxy."
     else:

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sscsi_provider_aws.batches import LEAST, MOST, Batches
 from sscsi_provider_aws.clients import Clients
-from sscsi_provider_aws.errors import Asked, is_unknown_operation, none_found, object_error, too_many
+from sscsi_provider_aws.errors import Asked, is_unknown_operation, none_found, object_error, readable, too_many
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import AccessDenied, BackendThrottled, ObjectError, ObjectNotFound, OutOfTime, clip
 from sscsi_shared.fetch import fetch_batches, fetch_each
@@ -110,11 +110,12 @@ class SecretsManager:
             if deadline.expired:
                 raise OutOfTime(f"{self.region}: there was no time left to list secrets.")
             try:
-                answer = client.list_secrets(**request)
+                with readable():
+                    answer = client.list_secrets(**request)
+                    names += [entry["Name"] for entry in answer["SecretList"] if _is_meant(entry, one.selection)]
             except (ClientError, BotoCoreError) as error:
                 asked = Asked("secrets", one.selection.shown, self.region, self.who, "secretsmanager:ListSecrets", "*")
                 raise object_error(error, asked) from error
-            names += [entry["Name"] for entry in answer.get("SecretList", ()) if _is_meant(entry, one.selection)]
             if len(names) > one.selection.limit:
                 raise too_many(one.selection.shown, one.selection.limit, "secrets")
             if not answer.get("NextToken"):
@@ -142,17 +143,19 @@ class SecretsManager:
         if secret.stage:
             request["VersionStage"] = secret.stage
         try:
-            answer = self.clients.get("secretsmanager", self.region).get_secret_value(**request)
+            with readable():
+                answer = self.clients.get("secretsmanager", self.region).get_secret_value(**request)
+                return _content(answer, pinned=bool(secret.version and not secret.stage))
         except (ClientError, BotoCoreError) as error:
             raise object_error(error, self._asked(secret)) from error
-        return _content(answer, pinned=bool(secret.version and not secret.stage))
 
     def _read_batch(self, secrets: tuple[Secret, ...]) -> Outcomes:
         """What one call brings; nothing where it fails as a whole, whatever for: single reads say it better."""
         ids = [secret.name for secret in secrets]
         client = self.clients.get("secretsmanager", self.region, retries=False)
         try:
-            answer = client.batch_get_secret_value(SecretIdList=ids)
+            with readable():
+                return self._match(secrets, client.batch_get_secret_value(SecretIdList=ids))
         except (ClientError, BotoCoreError) as error:
             asked = Asked("secrets", "a batch", self.region, self.who, "secretsmanager:BatchGetSecretValue", "*")
             failure = object_error(error, asked)
@@ -163,7 +166,6 @@ class SecretsManager:
             elif isinstance(failure, BackendThrottled):
                 self.batches.throttled(self.who, self.region)
             return {}
-        return self._match(secrets, answer)
 
     def _match(self, secrets: Iterable[Secret], answer: Mapping[str, Any]) -> Outcomes:
         """Which answer is whose, by ARN, then by name; who has none is left out."""

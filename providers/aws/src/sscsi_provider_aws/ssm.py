@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sscsi_provider_aws.clients import Clients
-from sscsi_provider_aws.errors import Asked, none_found, object_error, too_many
+from sscsi_provider_aws.errors import Asked, none_found, object_error, readable, too_many
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import BackendUnavailable, ObjectError, ObjectNotFound, ObjectUnusable, OutOfTime, clip
 from sscsi_shared.fetch import fetch_batches, fetch_each
@@ -122,15 +122,16 @@ class ParameterStore:
             if deadline.expired:
                 raise OutOfTime(f"{self.region}: there was no time left to read parameters.")
             try:
-                answer = self.clients.get("ssm", self.region).get_parameters_by_path(**request)
+                with readable():
+                    answer = self.clients.get("ssm", self.region).get_parameters_by_path(**request)
+                    items += [
+                        Item(SecretBytes(str(entry["Value"]).encode()), str(entry["Version"]), entry["Name"])
+                        for entry in answer["Parameters"]
+                    ]
             except (ClientError, BotoCoreError) as error:
                 target = clip(path.path, 256)
                 asked = Asked("parameters", path.shown, self.region, self.who, "ssm:GetParametersByPath", target)
                 raise object_error(error, asked) from error
-            items += [
-                Item(SecretBytes(str(entry["Value"]).encode()), str(entry["Version"]), entry["Name"])
-                for entry in answer.get("Parameters", ())
-            ]
             if len(items) > path.limit:
                 raise too_many(path.shown, path.limit, "parameters")
             if not answer.get("NextToken"):
@@ -143,14 +144,15 @@ class ParameterStore:
     def _ask(self, batch: tuple[Parameter, ...], deadline: Deadline) -> Outcomes:
         del deadline  # the client has its own timeouts; the caller stops waiting at the deadline
         try:
-            answer = self.clients.get("ssm", self.region).get_parameters(
-                Names=[parameter.reference for parameter in batch], WithDecryption=True
-            )
+            with readable():
+                answer = self.clients.get("ssm", self.region).get_parameters(
+                    Names=[parameter.reference for parameter in batch], WithDecryption=True
+                )
+                return match(batch, answer, self.region)
         except (ClientError, BotoCoreError) as error:
             names = ", ".join(clip(parameter.reference, 128) for parameter in batch)
             asked = Asked("parameters", names, self.region, self.who, "ssm:GetParameters", names)
             raise object_error(error, asked) from error
-        return match(batch, answer, self.region)
 
 
 def match(batch: Sequence[Parameter], answer: Mapping[str, Any], region: str) -> Outcomes:

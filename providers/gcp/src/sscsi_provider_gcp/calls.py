@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from google.api_core import exceptions
+from google.protobuf.message import DecodeError
 
 from sscsi_provider_gcp.channels import Channels, Line
-from sscsi_provider_gcp.errors import object_error, outcome_of
+from sscsi_provider_gcp.errors import object_error, outcome_of, unreadable
 from sscsi_provider_gcp.identity import GcpIdentity
 from sscsi_provider_gcp.metrics import counted
 from sscsi_provider_gcp.resources import Resource
@@ -84,6 +85,10 @@ class Caller:
                 with counted(_METRIC_NAMES[method]) as outcome:
                     try:
                         answer = first(self._ask(line, method, request, deadline))
+                    except (ValueError, TypeError, DecodeError):
+                        # `from None`: these errors may hold the answer.
+                        outcome.word = "unreadable"
+                        raise unreadable(resource) from None
                     except exceptions.GoogleAPICallError as error:
                         outcome.word = outcome_of(error)
                         raise

@@ -115,6 +115,14 @@ def damaged(resource: Resource) -> ObjectError:
     )
 
 
+def unreadable(resource: Resource) -> ObjectError:
+    """An answer that is none of Google's: its message or its status can't be read."""
+    return BackendUnavailable(
+        f"{resource.name}: the answer can't be read.",
+        hint=f"Does something stand between this node and {resource.kind.value}?",
+    )
+
+
 def too_many(shown: str, limit: int) -> ObjectUnusable:
     """A selection that finds more than it may."""
     return ObjectUnusable(
