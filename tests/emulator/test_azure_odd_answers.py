@@ -7,6 +7,12 @@ import pytest
 from azure_world import World, azure_world, entry
 from sscsi_shared.errors import AuthenticationFailed, BackendUnavailable
 
+DEEP = '{"canary":' + "[" * 100_000
+
+
+def _shown(body: object) -> str:
+    return str(body)[:60]
+
 
 @pytest.fixture
 def world() -> Iterator[World]:
@@ -21,8 +27,8 @@ def world() -> Iterator[World]:
 @pytest.mark.parametrize(
     "body",
     ["<html>canary", {}, {"access_token": None}, {"access_token": "canary", "expires_in": "x"},
-     {"access_token": "canary"}, {"token_type": "Bearer"}],
-    ids=str,
+     {"access_token": "canary"}, {"token_type": "Bearer"}, DEEP, {"access_token": "canary", "expires_in": 1e300}],
+    ids=_shown,
 )  # fmt: skip
 def test_a_login(world: World, body: dict[str, object] | str) -> None:
     world.azure.bodies["token"] = body
@@ -39,8 +45,9 @@ def test_a_login(world: World, body: dict[str, object] | str) -> None:
         {"value": "canary", "id": "nonsense"},
         {"value": "canary", "id": 5},
         {"value": ["canary"], "id": {}},
+        DEEP,
     ],
-    ids=str,
+    ids=_shown,
 )
 def test_a_secret(world: World, body: dict[str, object] | str) -> None:
     world.azure.bodies["GET secret"] = body

@@ -70,7 +70,7 @@ _LOGIN_HINTS: Final[Mapping[str, str]] = {
     "ValidationError": "Check the annotation eks.amazonaws.com/role-arn of the service account.",
 }
 _ODD: Final = (ResponseParserError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
-"""What the SDK is seen to raise where an answer is not what AWS answers, and what we do where a part of it is missing."""
+"""What the SDK is seen to raise where an answer is none of AWS's, and what we do where a part of it is missing."""
 
 
 class UnreadableAnswer(BotoCoreError):

@@ -108,7 +108,7 @@ class Logins:
             credential = self._credential(identity, credentials, transport)
             try:
                 token: AccessToken = credential.get_token(scope)
-            except (AttributeError, KeyError, TypeError, ValueError):
+            except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
                 outcome.word = "unreadable"
                 raise login_unreadable(identity, _NAMES[identity.auth]) from None
             except AzureError as error:

@@ -202,7 +202,7 @@ class VaultClient:
                 f"{shown}: the challenge resource doesn't match the requested domain: {clip(str(error), 160)}",
                 hint=f"Is {self._host} a vault of the cloud that the class names (cloudName)?",
             ) from None
-        except (AttributeError, KeyError, TypeError):
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError):
             raise BackendUnavailable(f"{shown}: the answer can't be read.") from None
 
     def _client(self, kind: str) -> Any:
