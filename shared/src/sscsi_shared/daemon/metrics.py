@@ -1,9 +1,12 @@
 """What a daemon counts, and the page that Prometheus reads."""
 
+import contextlib
+import socket
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -34,6 +37,10 @@ HELD_SESSIONS: Final = Gauge("sscsi_held_sessions", "Logins that are kept.", reg
 LIVE_PATHS: Final = ("/healthz", "/live")
 READY_PATHS: Final = ("/readyz", "/health/ready")
 """Where the manifests of the existing providers probe."""
+MAX_CONNECTIONS: Final = 64
+"""At once, each with a thread; for one more the oldest has to go, so that a probe always gets in."""
+MAX_SECONDS: Final = 10.0
+"""How long a connection may say nothing."""
 _MAX_LABELS: Final = 200
 _labels: set[tuple[str, str]] = set()
 _lock: Final = threading.Lock()
@@ -102,6 +109,8 @@ class MetricsServer:
         ready_paths = (*READY_PATHS, *([ready_path] if ready_path else []))
 
         class Page(BaseHTTPRequestHandler):
+            timeout = MAX_SECONDS
+
             def do_GET(self) -> None:  # http.server's name
                 if self.path.partition("?")[0] == "/metrics":
                     self._answer(200, generate_latest(REGISTRY), CONTENT_TYPE_LATEST)
@@ -122,8 +131,7 @@ class MetricsServer:
             def log_message(self, *_: object) -> None:
                 """Scrapes are no news."""
 
-        self._server = ThreadingHTTPServer(where, Page)
-        self._server.daemon_threads = True
+        self._server = _Server(where, Page)
         self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
         self._thread.start()
 
@@ -137,3 +145,30 @@ class MetricsServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = MAX_CONNECTIONS
+
+    def __init__(self, *arguments: Any) -> None:
+        self._open: OrderedDict[int, socket.socket] = OrderedDict()
+        self._lock = threading.Lock()
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._open[id(request)] = request
+            oldest = self._open.popitem(last=False)[1] if len(self._open) > MAX_CONNECTIONS else None
+            if oldest is not None:
+                with contextlib.suppress(OSError):
+                    oldest.shutdown(socket.SHUT_RDWR)  # its thread reads the end, and closes it
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._open.pop(id(request), None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Somebody who left before the answer is no news, and gets no traceback into the log."""

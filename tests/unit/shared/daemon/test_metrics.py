@@ -1,5 +1,7 @@
 """What a daemon counts, and its page."""
 
+import socket
+import threading
 import urllib.error
 import urllib.request
 
@@ -69,3 +71,21 @@ def test_the_page() -> None:
         server.close()
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(f"{base}/healthz", timeout=5)
+
+
+def test_connections_that_say_nothing_keep_no_probe_out_and_few_threads(capfd: pytest.CaptureFixture[str]) -> None:
+    server = metrics.MetricsServer(("127.0.0.1", 0), lambda: True)
+    before = threading.active_count()
+    held = []
+    try:
+        for _ in range(3 * metrics.MAX_CONNECTIONS):
+            held.append(socket.create_connection(("127.0.0.1", server.port), timeout=5))
+            held[-1].sendall(b"GET /metrics HTTP/1.1\r\nHost:")
+            assert threading.active_count() - before <= metrics.MAX_CONNECTIONS + 8
+        assert urllib.request.urlopen(f"http://127.0.0.1:{server.port}/healthz", timeout=5).read() == b"ok\n"
+        assert held[0].recv(1) == b"", "the oldest had to go"
+    finally:
+        for one in held:
+            one.close()
+        server.close()
+    assert "Traceback" not in capfd.readouterr().err
