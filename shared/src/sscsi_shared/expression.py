@@ -18,7 +18,7 @@ MAX_COPIES: Final = 64
 """How many times an expression may multiply its input: the product of the sizes of its multi-selects."""
 MAX_TEXT_CHARS: Final = 4 << 20
 """How long the texts may be that `join` and `to_string` make, all together."""
-MAX_STEPS: Final = 500_000
+MAX_STEPS: Final = 300_000
 """How often parts of an expression are looked at in a search, together with the entries that functions are given."""
 
 _HYPHENED: Final = re.compile(r"\w[\w-]*(\.\w[\w-]*)*")
