@@ -2,9 +2,17 @@
 
 from typing import Final
 
-from fire import attacks, crashes, endurance, leaks, load, supply
+from fire import attacks, crashes, endurance, hostile, leaks, load, supply
 from fire.case import Part
 
-PARTS: Final[tuple[Part, ...]] = (crashes.PART, endurance.PART, load.PART, attacks.PART, leaks.PART, supply.PART)
+PARTS: Final[tuple[Part, ...]] = (
+    crashes.PART,
+    endurance.PART,
+    load.PART,
+    hostile.PART,
+    attacks.PART,
+    leaks.PART,
+    supply.PART,
+)
 SOAKING: Final[tuple[Part, ...]] = (endurance.PART,)
 """Those that FIRE=soak runs for an hour."""
