@@ -75,7 +75,7 @@ def _path(data: bytes) -> None:
 
 def _mode(data: bytes) -> None:
     word = text(data)
-    if word.isdecimal() and len(word) < 4000:
+    if word.isdecimal() and word[0] != "0" and len(word) < 4000:
         check_mode(int(word))
     octal_mode(word)
 
