@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from docs.tools.site import place_of, source_of
 
-from pages import ROOT, pages
+from pages import ROOT, pages, text_of
 
 FETCHED = re.compile(
     r"""<(?:script|img|iframe|source)\b[^>]*\bsrc=["']?([^"'\s>]+)|<link\b[^>]*\bhref=["']?([^"'\s>]+)"""
@@ -93,3 +93,10 @@ def test_a_page_of_the_root_and_a_file_have_their_place() -> None:
     assert (place_of("docs/operations.md"), source_of("operations.md")) == ("operations.md", "docs/operations.md")
     assert place_of("deploy") == "manifests.md"
     assert place_of("deploy/driver/rbac.yaml") == "files/deploy/driver/rbac.yaml"
+
+
+def test_every_decision_is_listed_by_its_title() -> None:
+    listed = text_of("docs/adr/README.md")
+    for path in sorted((ROOT / "docs/adr").glob("0*.md")):
+        number, title = re.fullmatch(r"# (\d+)\. (.+)", path.read_text().splitlines()[0]).groups()  # type: ignore[union-attr]
+        assert f"| {number} | [{title}]({path.name}) |" in listed
