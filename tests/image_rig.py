@@ -28,8 +28,9 @@ def _runtime() -> tuple[Sequence[str], str]:
     if os.geteuid() != 0:
         return (), "running an image with other users' ids needs root here"
     image = images.tagged("driver", "amd64")
-    if subprocess.run(["buildah", "inspect", "--type=image", image], check=False, capture_output=True).returncode:
-        return (), f"there is no image {image}: make images"
+    of_commit, commit = _revision(image), _output("git", "-C", str(ROOT), "rev-parse", "HEAD")
+    if of_commit != commit:
+        return (), f"{image} is {f'of commit {of_commit[:7]}' if of_commit else 'not there'}: make images"
     refused = ""
     for runtime in RUNTIMES:
         command = ["podman", f"--runtime={runtime}", "run", "--rm", *LIMITS]
@@ -40,6 +41,15 @@ def _runtime() -> tuple[Sequence[str], str]:
             return command, ""
         refused = tried.stderr.strip()[-200:]
     return (), f"no container can be run here: {refused}"
+
+
+def _revision(image: str) -> str:
+    """The commit that a local image was made of; empty if there is no such image."""
+    label = '{{index .OCIv1.Config.Labels "org.opencontainers.image.revision"}}'
+    found = subprocess.run(
+        ["buildah", "inspect", "--type=image", f"--format={label}", image], check=False, capture_output=True, text=True
+    )
+    return found.stdout.strip()
 
 
 def needs_images() -> Sequence[str]:

@@ -1,5 +1,6 @@
 """The images' own entry points, each as its own user, with a folder of sockets from outside: Version, Mount, mounts."""
 
+import contextlib
 import os
 import shutil
 import stat
@@ -91,8 +92,12 @@ def test_a_provider_answers(image: str, stage: Stage) -> None:
 
 def pid_of(user: int) -> int:
     """The process of a user, in its container or not."""
-    found = [entry for entry in Path("/proc").iterdir() if entry.name.isdecimal() and (entry / "status").exists()]
-    (pid,) = (int(one.name) for one in found if f"\nUid:\t{user}\t" in (one / "status").read_text())
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):  # a process that ends meanwhile
+            if entry.name.isdecimal() and f"\nUid:\t{user}\t" in (entry / "status").read_text():
+                found.append(int(entry.name))
+    (pid,) = found
     return pid
 
 
