@@ -1,5 +1,6 @@
 """The images of `make images`, run as kubelet's runtime would: what tests of them need."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,6 +83,14 @@ def files_of(image: str, machine: str = "amd64") -> Iterator[Path]:
         yield Path(_output("buildah", "mount", container))
     finally:
         _output("buildah", "rm", container)
+
+
+def configuration(image: str) -> dict[str, Any]:
+    """What an image says of itself: Env, User, Entrypoint, Labels (OCI image configuration)."""
+    needs_images()
+    text = _output("buildah", "inspect", "--type=image", images.tagged(image, "amd64"))
+    found: dict[str, Any] = json.loads(text)["OCIv1"]["config"]
+    return found
 
 
 def _output(*command: str) -> str:

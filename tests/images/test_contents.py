@@ -4,7 +4,6 @@ import json
 import os
 import re
 import struct
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -35,6 +34,20 @@ def test_no_tool_of_the_build_is_left(image: str) -> None:
         assert ours == {"daemon", images.repository(image)}
         assert not list((root / "root").rglob("*cache*"))
         assert not (root / "src").exists()
+
+
+@ALL
+def test_nothing_of_the_machine_that_built_it_is_left(image: str) -> None:
+    """Certificates of its package index, settings of pip, its proxies, its environment."""
+    with image_rig.files_of(image) as root:
+        ours = [path for folder in ("opt", "run", "root", "usr/share/doc/sscsi") for path in (root / folder).rglob("*")]
+        names = {path.name for path in ours if path.is_file()}
+        assert not {"pip.conf", "ca.pem", "uv.toml", ".netrc", ".git"} & names
+        assert not list((root / "run/secrets").glob("*"))
+    configuration = image_rig.configuration(image)
+    assert {entry.split("=")[0] for entry in configuration["Env"]} == {
+        "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED",
+    }  # fmt: skip
 
 
 @ALL
@@ -82,12 +95,7 @@ def test_every_file_has_the_time_of_the_commit(image: str) -> None:
 
 @ALL
 def test_labels_user_and_entry_point(image: str) -> None:
-    image_rig.needs_images()
-    found = json.loads(
-        subprocess.run(
-            ["buildah", "inspect", "--type=image", images.tagged(image, "amd64")], check=True, capture_output=True
-        ).stdout
-    )["OCIv1"]["config"]
+    found = image_rig.configuration(image)
     labels = {key.removeprefix("org.opencontainers.image."): value for key, value in found["Labels"].items()}
     assert labels["title"] == images.repository(image)
     assert labels["version"] == images.version(image)
