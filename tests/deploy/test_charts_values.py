@@ -48,6 +48,20 @@ def rules(bodies: Objects, kind: str, name: str) -> list[tuple[str, list[str]]]:
     return [(resource, rule["verbs"]) for rule in found for resource in rule["resources"]]
 
 
+class TestImages:
+    def test_the_global_registry_is_for_those_that_name_none(self, charts: Path) -> None:
+        beside = {"linux": {"registrarImage": {"repository": "localhost:5000/registrar"}}}
+        found = pod(
+            objects(charts, "sscsi", {"driver": beside, "global": {"imageRegistry": "registry.example.com/team"}})
+        )["containers"]
+        images = {one["name"]: one["image"].rpartition(":")[0] for one in found}
+        assert images == {
+            "node-driver-registrar": "localhost:5000/registrar",
+            "secrets-store": "registry.example.com/team/sscsi-driver",
+            "liveness-probe": "registry.k8s.io/sig-storage/livenessprobe",
+        }
+
+
 class TestTokens:
     def test_those_of_the_enabled_providers_are_in_the_csidriver_each_once(self, charts: Path) -> None:
         bodies = objects(charts, "sscsi", {**ALL, "driver": {"tokenRequests": [{"audience": "vault"}]}})

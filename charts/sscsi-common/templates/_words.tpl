@@ -11,9 +11,13 @@ helm.sh/chart: {{ printf "%s-%s" .top.Chart.Name (.top.Chart.Version | replace "
 {{- end }}
 {{- end -}}
 
-{{- /* An image: registry/repository:tag, or @digest. Call with dict: top, image. */ -}}
+{{- /*
+An image: registry/repository:tag, or @digest. Call with dict: top, image. A repository whose first part is a host
+(registry.k8s.io/..., localhost:5000/...) names its registry itself: the global one is not for it.
+*/ -}}
 {{- define "sscsi.image" -}}
 {{- $global := (.top.Values.global | default dict).imageRegistry -}}
+{{- if regexMatch "^(localhost|[^/]*[.:][^/]*)/" .image.repository }}{{ $global = "" }}{{ end -}}
 {{- with .image.registry | default $global }}{{ . }}/{{ end -}}
 {{ .image.repository }}
 {{- if .image.digest -}}
