@@ -23,6 +23,8 @@ USERS: Final = {"aws": 65541, "gcp": 65542, "vault": 65543, "azure": 65544}
 IMAGES: Final = ("driver", *USERS)
 MACHINES: Final = ("amd64", "arm64")
 SUITE: Final = "bookworm"
+_RECIPE: Final = 2
+"""Of the bases that are made here: one more with each change of how, so that no older one is taken for it."""
 MAX_PROVIDER_MEGABYTES: Final = 60
 """What the layers of a provider may take over the base, in units of 1,000,000 bytes, unpacked."""
 _TOOLS: Final = ("buildah", "mmdebstrap")
@@ -36,6 +38,7 @@ def main() -> int:
         parser.add_argument(f"--{machine}", dest="machines", action="append_const", const=machine)
     parser.add_argument("--base-image", default="", help="has Python; by default one is made here")
     parser.add_argument("--build-image", default="", help="has Python with venv; by default one is made here")
+    parser.add_argument("--new-base", action="store_true", help="make both anew, of the packages that Debian has now")
     arguments = parser.parse_args()
     if unknown := set(arguments.images) - set(IMAGES):
         parser.error(f"no such image: {', '.join(sorted(unknown))}")
@@ -43,6 +46,8 @@ def main() -> int:
     if missing:
         print(f"images need {' and '.join(missing)}: apt-get install {' '.join(_TOOLS)}", file=sys.stderr)
         return 1
+    if arguments.new_base:
+        _forget_bases()
     too_large = []
     for machine in arguments.machines or MACHINES:
         build = arguments.build_image or _make_base("build", _own_machine(), ("python3", "python3-venv"))
@@ -98,7 +103,7 @@ def _build(image: str, machine: str, build: str, base: str) -> str:
 
 def _make_base(kind: str, machine: str, packages: Sequence[str]) -> str:
     """Debian with a few packages, as a local image; made once."""
-    name = f"localhost/sscsi-{kind}:{SUITE}-{machine}"
+    name = _base(kind, machine)
     if subprocess.run(["buildah", "inspect", "--type=image", name], check=False, capture_output=True).returncode == 0:
         return name
     archive = ROOT / "build" / "images" / f"{kind}-{machine}.tar"
@@ -110,12 +115,34 @@ def _make_base(kind: str, machine: str, packages: Sequence[str]) -> str:
     container = _output("buildah", "from", f"--arch={machine}", "scratch")
     try:
         _run("buildah", "add", "--quiet", container, archive, "/")
+        if variant == "extract":
+            _put_authorities_together(Path(_output("buildah", "mount", container)))
         _run("buildah", "config", f"--arch={machine}", "--env=PATH=/usr/bin:/bin", container)
         _run("buildah", "commit", "--quiet", f"--timestamp={_time()}", container, name)
     finally:
         _run("buildah", "rm", container)
     archive.unlink()
     return name
+
+
+def _base(kind: str, machine: str) -> str:
+    return f"localhost/sscsi-{kind}:{SUITE}-{machine}-{_RECIPE}"
+
+
+def _forget_bases() -> None:
+    for kind in ("build", "base"):
+        for machine in MACHINES:
+            # --force: the layers of images that were built on it stay theirs.
+            subprocess.run(["buildah", "rmi", "--force", _base(kind, machine)], check=False, capture_output=True)
+
+
+def _put_authorities_together(root: Path) -> None:
+    """The one file that TLS looks for: the package's own script makes it, which nobody could run."""
+    bundle = root / "etc/ssl/certs/ca-certificates.crt"
+    bundle.parent.mkdir(parents=True, exist_ok=True)
+    authorities = sorted((root / "usr/share/ca-certificates/mozilla").glob("*.crt"))
+    bundle.write_text("".join(path.read_text(encoding="ascii").strip() + "\n" for path in authorities))
+    bundle.chmod(0o644)
 
 
 def _own_machine() -> str:

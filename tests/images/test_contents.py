@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import ssl
+import stat
 import struct
 from pathlib import Path
 
@@ -109,6 +111,18 @@ def test_a_provider_takes_at_most_sixty_megabytes(image: str) -> None:
     with image_rig.files_of(image) as root:
         files = (path for path in (root / "opt").rglob("*") if path.is_file() and not path.is_symlink())
         assert sum(path.stat().st_size for path in files) <= images.MAX_PROVIDER_MEGABYTES * 1e6
+
+
+@ALL
+@pytest.mark.parametrize("machine", images.MACHINES)
+def test_the_authorities_of_the_system_are_there(image: str, machine: str) -> None:
+    """Where the package's script could not be run, too: without this file no public certificate can be verified."""
+    with image_rig.files_of(image, machine) as root:
+        bundle = root / "etc/ssl/certs/ca-certificates.crt"
+        assert (root / "usr/lib/ssl/cert.pem").readlink() == Path("/etc/ssl/certs/ca-certificates.crt")
+        assert stat.S_IMODE(bundle.stat().st_mode) == 0o644
+        context = ssl.create_default_context(cafile=str(bundle))
+    assert len(context.get_ca_certs()) > 100
 
 
 @ALL
