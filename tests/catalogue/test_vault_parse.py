@@ -102,6 +102,10 @@ def test_which_prefix_wins(parameters: dict[str, str], role: str, address: str) 
         ({}, "- null\n", "no secrets configured"),
         ({}, ENTRY + ENTRY, "but the following keys were duplicated: bar1"),
         ({}, "- {objectName: a, objectName: b, secretPath: x}", "objectName"),
+        ({}, "- {objectName: a, secretKey: k}", "objects[0].secretPath (line 1, column 3): secretPath is missing"),
+        ({}, "- {objectName: a, secretPath: ''}", "secretPath is missing or empty."),
+        ({}, "- {objectName: a, optional: true}", "secretPath is missing or empty."),
+        ({}, "- {objectName: a, secretpath: x}", "Line 1 has `secretpath`: did you mean `secretPath`?"),
         ({}, "array: |\n  - a", "must be a list"),
         (
             {}, "- {objectName: a, secretPath: x, secretKey: k, encoding: base32}",

@@ -56,11 +56,14 @@ def check_path(path: str) -> str:
         )
     elements = path.split("/")
     if ".." in elements:
-        raise InvalidParameters(f"invalid path: must not contain '..' as an element: {_shown(path)}.")
+        raise InvalidParameters(
+            f"invalid path: must not contain '..' as an element: {_shown(path)}.",
+            hint="Paths are relative to the volume's root, and stay in it.",
+        )
     if elements[0].startswith(".."):
         raise InvalidParameters(
             f"invalid path: must not start with '..': {_shown(path)}.",
-            hint="Such names belong to the writer, which swaps the files by the link `..data`.",
+            hint="Such names belong to the writer, which swaps the files by the link `..data`: write another one.",
         )
     if "" in elements or "." in elements:
         clean = "/".join(element for element in elements if element not in {"", "."})

@@ -123,7 +123,7 @@ def _refuse_duplicates(objects: tuple[Described, ...]) -> None:
             continue
         before = last.get(one.name)
         if before is not None and (text := _same(before, one)):
-            raise one.error(text)
+            raise one.error(text, "Remove one of the two, or give it an objectAlias of its own.")
         last[one.name] = one
         _claim(owners, one, one.path, f"found duplicate object alias {clip(one.path)}")
         for entry in one.common.jmes:

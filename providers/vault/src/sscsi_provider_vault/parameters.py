@@ -254,6 +254,7 @@ def _refuse_duplicates(names: Iterable[str]) -> None:
             "each `objectName` within a SecretProviderClass must be unique, but the following keys were duplicated: "
             + ", ".join(clip(name, 64) for name in twice),
             path="parameters.objects",
+            hint="It is the file's name: remove one, or name it differently.",
         )
 
 
@@ -270,6 +271,9 @@ def _entry(record: Record, default_mode: int) -> Entry:
         raise record.error("dataOnly goes with a whole secret, without secretKey.", "dataOnly")
     if not name and not common.all_keys:
         raise record.error("invalid path: must not be empty.", "objectName", hint="It is the file's name.")
+    if not path:
+        hint = "It is the path of Vault's API, from its mount on: secret/data/app."
+        raise record.error("secretPath is missing or empty.", "secretPath", hint=hint)
     try:
         where, query = api_path(path, name)
     except InvalidParameters as error:
