@@ -74,4 +74,4 @@ lock: $(VENV)/dev.stamp  ## Resolve requirements/*.in anew (universal, hashed, n
 			-o requirements/image-$${folder##*/}.txt; done
 
 clean:  ## Remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-newest .tools .mypy_cache .ruff_cache .hypothesis build dist charts/*/charts

@@ -13,7 +13,7 @@ from charts.make.dashboard import dashboard
 from charts.make.helm import CHARTS, build, helm
 from charts.make.manifests import manifests
 from charts.make.schemas import schema, umbrella
-from charts.make.values import PLACES, described, read, table, with_common
+from charts.make.values import PLACES, described, in_all, read, table, with_common
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 _TABLE: Final = re.compile(r"(<!-- values of (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -45,9 +45,12 @@ def make(charts: Path, deploy: Path) -> None:
 def _table(charts: Path, found: re.Match[str]) -> str:
     """A chart's values, or (sscsi-provider) those that every provider has."""
     name = found[2]
-    common = name == "sscsi-provider"
-    values = described(read(charts, "sscsi-provider-aws" if common else name))
-    return f"{found[1]}\n{table([one for one in values if one.common is common])}\n\n{found[3]}"
+    each = {cloud: described(read(charts, f"sscsi-provider-{cloud}")) for cloud in PLACES}
+    values = [one for one in in_all(each) if one.common]
+    if name != "sscsi-provider":
+        everywhere = {one.path for one in values} if name.startswith("sscsi-provider-") else set()
+        values = [one for one in described(read(charts, name)) if one.path not in everywhere]
+    return f"{found[1]}\n{table(values)}\n\n{found[3]}"
 
 
 def stale() -> list[str]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -82,6 +82,25 @@ def leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, An
             yield f"{above}{key}", value
 
 
+def in_all(each: Mapping[str, list[Value]]) -> list[Value]:
+    """The values that all of several charts have; where defaults differ, each by its chart's name."""
+    first, *others = ({one.path: one for one in values} for values in each.values())
+    found = []
+    for path, one in first.items():
+        if all(path in other for other in others):
+            defaults = {
+                name: next(value.default for value in values if value.path == path) for name, values in each.items()
+            }
+            told = one.default if len(set(defaults.values())) == 1 else _by_name(defaults)
+            found.append(replace(one, default=told))
+    return found
+
+
+def _by_name(defaults: Mapping[str, str]) -> str:
+    """`aws: 75Mi, gcp: 80Mi`."""
+    return ", ".join(f"{name}: {default}" for name, default in defaults.items())
+
+
 def described(text: str) -> list[Value]:
     """What a values file holds, in its order; groups only where a comment says something of them."""
     values = dict(leaves(yaml.safe_load(text)))
@@ -93,7 +112,7 @@ def described(text: str) -> list[Value]:
     for line in text.splitlines():
         passed += len(line) + 1
         match = _KEY.match(line)
-        if line.lstrip().startswith("#"):
+        if line.lstrip().startswith("#") and f"{line}\n" != MARK:
             says.append(line.lstrip("# ").rstrip())
             continue
         if match is not None:

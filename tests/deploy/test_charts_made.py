@@ -48,7 +48,8 @@ def test_every_value_is_in_the_readme_and_in_a_closed_schema(name: str) -> None:
     readme = (ROOT / "charts" / "README.md").read_text()
     parts = {part.partition(" -->")[0]: part for part in readme.split("<!-- values of ")[1:]}
     for one in described(text):
-        assert f"| `{one.path}` |" in parts["sscsi-provider" if one.common else name], one.path
+        places = (parts[name], parts["sscsi-provider"] if name.startswith("sscsi-provider-") else "")
+        assert sum(f"| `{one.path}` |" in place for place in places) == 1, one.path
     schema = json.loads((ROOT / "charts" / name / "values.schema.json").read_text())
     assert schema["additionalProperties"] is False
     for path in values:

@@ -65,7 +65,7 @@ def test_what_helm_would_install(tmp_path: Path) -> None:
 
 
 def test_a_class_mounted_by_hand(aws: Stage, tmp_path: Path) -> None:
-    line = re.search(r"^    (sscsi mount .*?)\n\n", README, re.DOTALL | re.MULTILINE)
+    line = re.search(r"^    \.venv/bin/(sscsi mount .*?)\n\n", README, re.DOTALL | re.MULTILINE)
     assert line is not None
     token = tmp_path / "token.jwt"
     token.write_text(aws.tokens(ACCOUNT, "web")[AwsCloud.audience].reveal())
