@@ -7,7 +7,7 @@ the one that is used: a second answer of the DNS changes nothing.
 
 import ipaddress
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 from urllib.parse import SplitResult, urlsplit
@@ -20,6 +20,11 @@ _METADATA: Final = tuple(
     ipaddress.ip_network(one)
     # of AWS (also over IPv6), Google and Azure; Alibaba; Oracle
     for one in ("169.254.0.0/16", "fd00:ec2::/32", "100.100.100.200/32", "192.0.0.192/32")
+)
+_TRANSLATED: Final = tuple(
+    ipaddress.ip_network(one)
+    # IPv4-compatible (RFC 4291, 2.5.5.1), and NAT64 (RFC 6052, RFC 8215)
+    for one in ("::/96", "64:ff9b::/96", "64:ff9b:1::/48")
 )
 _PORTS: Final = {"http": 80, "https": 443, "unix": 0}
 
@@ -167,7 +172,18 @@ def _is_ip(host: str) -> bool:
 
 def _forbidden(text: str) -> bool:
     address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
+    return any(map(_is_own, (address, *_within(address))))
+
+
+def _within(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Iterator[ipaddress.IPv4Address]:
+    """IPv4 addresses that an IPv6 address may lead to: mapped, by 6to4 or Teredo, or in its last 32 bits."""
+    if isinstance(address, ipaddress.IPv6Address):
+        found = (address.ipv4_mapped, address.sixtofour, *(address.teredo or ()))
+        yield from (one for one in found if one is not None)
+        if any(address in network for network in _TRANSLATED):
+            yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+
+
+def _is_own(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     own = address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast
     return own or any(address.version == network.version and address in network for network in _METADATA)

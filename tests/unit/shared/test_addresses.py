@@ -20,6 +20,7 @@ LOCAL = "http://127.0.0.1:8200"
         ("https://vault.example", ("https", "vault.example", 443)),
         ("https://Vault.Example:8200/path/", ("https", "vault.example", 8200)),
         ("https://10.0.0.7:8200", ("https", "10.0.0.7", 8200)),
+        ("https://[64:ff9b::a00:7]", ("https", "64:ff9b::a00:7", 443)),
         (LOCAL, ("http", "127.0.0.1", 8200)),
         ("unix:///run/agent.sock", ("unix", "/run/agent.sock", 0)),
     ],
@@ -36,7 +37,8 @@ def test_addresses_that_may_be_named(text: str, origin: tuple[str, str, int]) ->
         "", "vault.example", "ftp://x", "http://vault.example", "https://", "https://u:p@x", "https://x?a=b", "https://x#a",
         "https://127.0.0.1", "https://[::1]", "https://localhost", "https://a.localhost", "https://0.0.0.0",
         "https://169.254.169.254", "https://[fe80::1]", "https://[::ffff:127.0.0.1]", "https://100.100.100.200",
-        "http://127.0.0.1:8201", "unix:///run/other.sock", "https://x:99999",
+        "https://[::127.0.0.1]", "https://[64:ff9b::7f00:1]", "https://[64:ff9b::a9fe:a9fe]", "https://[2002:7f00:1::]",
+        "https://[64:ff9b:1::7f00:1]", "http://127.0.0.1:8201", "unix:///run/other.sock", "https://x:99999",
     ],
 )  # fmt: skip
 def test_addresses_that_may_not(text: str) -> None:
