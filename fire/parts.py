@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from fire import attacks, crashes, endurance, hostile, leaks, load, supply
+from fire import attacks, crashes, endurance, hostile, leaks, load, rules, supply
 from fire.case import Part
 
 PARTS: Final[tuple[Part, ...]] = (
@@ -11,6 +11,7 @@ PARTS: Final[tuple[Part, ...]] = (
     load.PART,
     hostile.PART,
     attacks.PART,
+    rules.PART,
     leaks.PART,
     supply.PART,
 )

@@ -8,15 +8,15 @@ from fire.hostile.fuzzing import Group, case
 from fire.plan import Plan
 
 GROUPS: Final = (
-    Group("parameters", "attributes, secrets, permission, tokens and their claims, paths, modes", 60_000, 1_000),
-    Group("objects", "a class's objects for AWS, Google Cloud, Vault, OpenBao, Azure", 40_000, 500),
-    Group("contents", "keys of JSON and YAML, JMESPath, base64, hex", 60_000, 1_000),
-    Group("certificates", "PEM, PKCS#12, BER, the values of a Secret of type TLS", 40_000, 500),
-    Group("driver", "classes, secretObjects, volume contexts, vol_data.json, mountinfo", 60_000, 1_000),
-    Group("answers_aws", "what Secrets Manager, Parameter Store and STS answer", 30_000, 400),
-    Group("answers_gcp", "what Secret Manager, Parameter Manager and the token exchange answer", 30_000, 400),
-    Group("answers_vault", "what Vault answers", 12_000, 200),
-    Group("answers_azure", "what Key Vault and Entra answer", 30_000, 400),
+    Group("parameters", "attributes, secrets, permission, tokens and their claims, paths, modes", 25_000, 1_000),
+    Group("objects", "a class's objects for AWS, Google Cloud, Vault, OpenBao, Azure", 15_000, 500),
+    Group("contents", "keys of JSON and YAML, JMESPath, base64, hex", 25_000, 1_000),
+    Group("certificates", "PEM, PKCS#12, BER, the values of a Secret of type TLS", 20_000, 500),
+    Group("driver", "classes, secretObjects, volume contexts, vol_data.json, mountinfo", 25_000, 1_000),
+    Group("answers_aws", "what Secrets Manager, Parameter Store and STS answer", 12_000, 400),
+    Group("answers_gcp", "what Secret Manager, Parameter Manager and the token exchange answer", 12_000, 400),
+    Group("answers_vault", "what Vault answers", 6_000, 200),
+    Group("answers_azure", "what Key Vault and Entra answer", 12_000, 400),
 )
 HALF_OPEN: Final = 300
 """Connections at once that say no more."""

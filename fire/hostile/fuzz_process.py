@@ -33,7 +33,7 @@ PACKAGES: Final = (
 """Whose code leads the way."""
 MAX_MORE_MEMORY: Final = 3 << 30
 """Address space beyond what the process has once everything is loaded."""
-_MADE_PART, _STRETCHED_PART = 5, 150
+_MADE_PART, _STRETCHED_PART = 8, 150
 _MAX_MUTANT: Final = 4096
 
 
