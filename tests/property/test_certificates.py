@@ -50,6 +50,16 @@ def test_from_pfx_to_pem_and_back(kind: str, encoded: bool) -> None:
     assert write(third, Part.KEY) == write(bundle, Part.KEY)
 
 
+@pytest.mark.parametrize("name", [b"leaf", b"lower"])
+def test_a_certificate_whose_names_can_not_be_read_is_none(name: bytes) -> None:
+    der = chain("ec")[0].public_bytes(serialization.Encoding.DER)
+    odd = der.replace(bytes([0x0C, len(name)]) + name, bytes([0x0C, len(name)]) + b"\xff" * len(name))
+    assert odd != der
+    text = b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(odd) + b"-----END CERTIFICATE-----\n"
+    with pytest.raises(ObjectUnusable, match="a certificate in the PEM text can't be read"):
+        read(pem(*chain("ec")) + text)
+
+
 def test_each_part() -> None:
     leaf, lower, middle, root = chain("ec")
     contents = write(Bundle(key("ec", "leaf"), (root, leaf, middle, lower)), Part.PEM)

@@ -190,8 +190,11 @@ def _read_pkcs12(contents: bytes, password: bytes | None) -> Bundle:
 def _certificate(text: bytes, what: str) -> "Certificate":
     from cryptography import x509
 
+    load = x509.load_pem_x509_certificate if text.startswith(b"-") else x509.load_der_x509_certificate
     try:
-        return x509.load_pem_x509_certificate(text) if text.startswith(b"-") else x509.load_der_x509_certificate(text)
+        found = load(text)
+        found.subject, found.issuer  # noqa: B018  # read on use, and only then found to be none
+        return found  # noqa: TRY300
     except Exception:  # noqa: BLE001  # whatever the library says may quote it
         raise ObjectUnusable(f"{what} can't be read.") from None
 
