@@ -172,7 +172,7 @@ def targets() -> Sequence[Target]:
             _JMES_WORDS,
             _made_jmes,
             most=256 << 10,
-            seconds=15,
+            seconds=30,
         ),
         Target(
             "json-key",

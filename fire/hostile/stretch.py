@@ -8,16 +8,23 @@ from fire.hostile.target import PARTING, Target
 
 _SIZES: Final = (1 / 1024, 1 / 16, 1 / 4, 1)
 _MAX_PIECE: Final = 24
+_OF_ONE_WORD: Final = 16 << 10
+_COSTLY: Final = 20
 
 
 def stretched(target: Target, dice: random.Random, number: int) -> Iterator[bytes]:
-    """Some of them.
+    """Each word by itself over and over, and then some of all kinds.
 
     Args:
         target: whose.
         dice: which pieces.
-        number: how many.
+        number: how many of the latter.
     """
+    for word in target.words if target.costly < _COSTLY else ():
+        for at in range(1 + target.seeds[0].count(PARTING)):
+            parts = target.seeds[0].split(PARTING)
+            parts[at] = word * (_OF_ONE_WORD // len(word)) if word else b""
+            yield PARTING.join(parts)
     for _ in range(number):
         size = int(target.most * dice.choice(_SIZES))
         parts = dice.choice(target.seeds).split(PARTING)
