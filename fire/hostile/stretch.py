@@ -23,7 +23,7 @@ def stretched(target: Target, dice: random.Random, number: int) -> Iterator[byte
     for word in target.words if target.costly < _COSTLY else ():
         for at in range(1 + target.seeds[0].count(PARTING)):
             parts = target.seeds[0].split(PARTING)
-            parts[at] = word * (_OF_ONE_WORD // len(word)) if word else b""
+            parts[at] = word * (min(_OF_ONE_WORD, target.most) // max(1, len(word)))
             yield PARTING.join(parts)
     for _ in range(number):
         size = int(target.most * dice.choice(_SIZES))
