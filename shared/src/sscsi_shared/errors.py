@@ -20,7 +20,7 @@ and it is the same between retries: no times, counts or random order.
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, Final, TypeVar
+from typing import Final, TypeVar
 
 MAX_MESSAGE_BYTES: Final = 2048
 """Longer status texts break the HTTP/2 stream in some gRPC stacks (measured)."""
@@ -52,8 +52,8 @@ class MountError(Exception):
         retry_after: seconds that the backend asked us to wait; None if it did not say.
     """
 
-    reason: ClassVar[str] = "Internal"
-    transient: ClassVar[bool] = False
+    reason: str = "Internal"
+    transient: bool = False
 
     def __init__(self, message: str, *, hint: str = "", retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -160,7 +160,7 @@ class Overloaded(MountError):
 
 
 class MountFailed(MountError):
-    """Several objects failed.
+    """Several objects failed. If any of them may pass by itself, so may the mount: its reason is the first such one's.
 
     Attributes:
         failures: in the order of the class.
@@ -179,6 +179,9 @@ class MountFailed(MountError):
             text += told
         waits = [failure.retry_after for failure in self.failures if failure.retry_after is not None]
         super().__init__(text, retry_after=max(waits, default=None))
+        passing = next((failure for failure in self.failures if failure.transient), None)
+        if passing is not None:
+            self.reason, self.transient = passing.reason, True
 
 
 ErrorT = TypeVar("ErrorT", bound=MountError)

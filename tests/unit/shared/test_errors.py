@@ -91,6 +91,14 @@ def test_several_failures_are_told_in_order() -> None:
     assert MountFailed([ObjectNotFound("a")] * 2).retry_after is None
 
 
+def test_several_failures_may_pass_by_themselves_if_one_of_them_may() -> None:
+    passing = MountFailed([ObjectNotFound("a"), BackendThrottled("b"), OutOfTime("c")])
+    assert (passing.reason, passing.transient) == ("BackendThrottled", True)
+    assert (fresh(passing).reason, fresh(passing).transient) == ("BackendThrottled", True)
+    lasting = MountFailed([ObjectNotFound("a"), AccessDenied("b")])
+    assert (lasting.reason, lasting.transient) == ("MountFailed", False)
+
+
 def test_at_most_ten_failures_are_named() -> None:
     text = str(MountFailed([ObjectNotFound(f"o{n}.") for n in range(13)]))
     assert "[10] o9." in text
