@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
-from gcp_stage import GcpStage
+from gcp_stage import POOL, GcpStage
 from gcp_world import MEMBER, World, gcp_world, one
 from sscsi_emulators.faults import Fault
 from sscsi_emulators.google import ACCESS, LIST
@@ -33,7 +33,7 @@ from sscsi_shared.mount import PodInfo
 from sscsi_shared.parameters import read_mount
 from sscsi_shared.pipeline import Pipeline
 from sscsi_shared.secret import SecretText
-from sscsi_shared.testing.stage import POD, pod_attributes
+from sscsi_shared.testing.stage import POD, pod_attributes, tokens_text
 
 
 @pytest.fixture
@@ -284,3 +284,39 @@ def test_connections_that_fall_silent_are_left(world: World) -> None:
         assert isinstance(world.refusal(one("s")), BackendUnavailable)
         wire.end_stall()
         assert world.files(one("s")) == {"a": b"x"}
+
+
+def test_a_throttled_project_is_left_alone_by_all_identities(world: World) -> None:
+    world.google.store.put("p", "v")
+    world.google.store.put("projects/other/secrets/p", "other")
+    economy: Economy[Any, Any, Any, Any] = Economy(world.provider, EconomyOptions())
+    pipeline = Pipeline(world.provider, world.cluster, economy)
+
+    def files(account: str, secrets: str) -> dict[str, bytes]:
+        pod = PodInfo(POD.namespace, f"{account}-0", f"uid-{account}", account)
+        token = world.kubernetes.token(pod.namespace, account, POOL, pod.name, pod.uid)
+        sent = {"secrets": secrets} | pod_attributes(pod, tokens_text({POOL: token}))
+        result = pipeline.mount(read_mount(json.dumps(sent), "null", "420", "/t", ()), Deadline.after(30))
+        return {file.path: file.contents.reveal() for file in result.files}
+
+    for account in ("api", "job"):
+        metadata = {"namespace": POD.namespace, "name": account}
+        world.kubernetes.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+    world.google.faults.add(Fault(ACCESS, 429, "RESOURCE_EXHAUSTED", "Quota exceeded"))
+    with pytest.raises(BackendThrottled, match="Quota exceeded"):
+        files("web", one("p"))
+    asked = world.google.calls[ACCESS]
+    for account in ("api", "job"):
+        with pytest.raises(BackendThrottled, match="not asked, because it throttles"):
+            files(account, one("p"))
+    assert world.google.calls[ACCESS] == asked
+    world.google.faults.clear()
+    elsewhere = json.dumps([{"resourceName": "projects/other/secrets/p/versions/latest", "path": "a"}])
+    assert files("api", elsewhere) == {"a": b"other"}, "another project has limits of its own"
+
+    world.google.faults.add(Fault("sts.Token", 429, "rate_limited", "slower"))
+    for account, text in (("late", "slower"), ("later", "not asked")):
+        metadata = {"namespace": POD.namespace, "name": account}
+        world.kubernetes.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+        with pytest.raises(BackendThrottled, match=text):
+            files(account, elsewhere)

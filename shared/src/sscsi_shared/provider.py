@@ -39,7 +39,11 @@ class Login(Generic[IdentityT, CredentialT]):
 
 
 class Session(Protocol[ObjectT]):
-    """Authenticated access to one place on behalf of one identity."""
+    """Authenticated access to one place on behalf of one identity.
+
+    An object may say in an attribute `lane` (hashable) whose limits a read of it counts against, beside the login's
+    `backend`: once those of one lane fail, they alone are held back. By default a kind of object is a lane.
+    """
 
     @property
     def expires_at(self) -> Instant | None:

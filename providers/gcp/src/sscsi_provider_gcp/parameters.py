@@ -49,6 +49,11 @@ class Search:
     location: str
     selection: Selection
 
+    @property
+    def lane(self) -> tuple[str, ...]:
+        """Whose quota it counts against."""
+        return "list", self.parent
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

@@ -152,7 +152,7 @@ class GcpProvider:
             return self._as_pod(request, cluster, deadline)
         if request.auth is Auth.NODE:
             check_allowed(Auth.NODE.value, self._allowed_auth)
-            return Login(self._identity(request), Credentials())
+            return Login(self._identity(request), Credentials(), backend=(Auth.NODE, self._facts))
         key = request.mount.secrets[ENTRY]
         identity = self._identity(request, key=self._prints.of(request.mount.secrets, (ENTRY,)))
         return Login(identity, Credentials(key=key))
@@ -197,7 +197,9 @@ class GcpProvider:
             target=target,
             delegates=delegates,
         )
-        return Login(identity, Credentials(token=found.token), found.proof.expires_at)
+        # One token exchange, and one project's IAM, is one backend for all pods, whoever they are.
+        backend = request.auth, pool.exchange, target.partition("@")[2], self._facts
+        return Login(identity, Credentials(token=found.token), found.proof.expires_at, backend)
 
     def _identity(
         self,

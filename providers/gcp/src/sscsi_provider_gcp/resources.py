@@ -52,6 +52,11 @@ class Resource:
     version: str
 
     @property
+    def lane(self) -> tuple[str, ...]:
+        """Whose quota a read counts against: the project's, at that service in that location."""
+        return self.kind.value, self.location, self.project
+
+    @property
     def pinned(self) -> bool:
         """Whether the version's content can never change: a secret's number. An alias moves, and rendering too."""
         return self.kind is Kind.SECRET and self.version.isdecimal()

@@ -215,7 +215,7 @@ class Economy(Generic[RequestT, ObjectT, IdentityT, CredentialT]):
         deadline: Deadline,
     ) -> Mapping[ObjectT, Read | ObjectError]:
         outcomes: dict[ObjectT, Read | ObjectError] = {}
-        lanes = {one: (_backend(login), access.place, type(one).__name__) for one in objects}
+        lanes = {one: (_backend(login), access.place, _lane(one)) for one in objects}
         for lane in dict.fromkeys(lanes.values()):
             if (instead := self._back_off.enter(lane, login.identity, access.place)) is not None:
                 outcomes |= {one: instead for one in objects if lanes[one] == lane}
@@ -232,6 +232,11 @@ class Economy(Generic[RequestT, ObjectT, IdentityT, CredentialT]):
 
 def _backend(login: Login[IdentityT, CredentialT]) -> Hashable:
     return login.identity if login.backend is None else login.backend
+
+
+def _lane(one: object) -> Hashable:
+    """Whose limits a read counts against, beside the login's backend (provider.py)."""
+    return getattr(one, "lane", type(one).__name__)
 
 
 def _dated(outcome: Read | ObjectError, moment: Instant) -> Read | ObjectError:
