@@ -57,6 +57,36 @@ def test_two_labels_of_one_parameter(world: World) -> None:
     assert world.files(objects) == {"blue": b"one", "green": b"two", "first": b"one", "_app_key": b"two"}
 
 
+@pytest.mark.parametrize("operation", ["sts.*", "secretsmanager.*", "ssm.*"])
+@pytest.mark.parametrize("page", ["<html>Sign in to the guest network</html>", "", '{"SecretString": "canary', "[]"])
+def test_an_answer_that_is_none_of_aws(world: World, operation: str, page: str) -> None:
+    world.aws.put_secret("db", "canary")
+    world.aws.put_parameter("/app/key", "canary")
+    objects = [f"- {{objectName: db, {SM}}}", "- {objectName: /app/key, objectType: ssmparameter}"]
+    objects.append("- {objectType: ssmparameter, select: {prefix: /app/}}")
+    objects.append(f"- {{{SM}, select: {{prefix: d}}}}")
+    world.aws.faults.add(Fault(operation, 200, "", "", page=page))
+    for one in objects:
+        if operation != "sts.*" and ("ssm" in one) != (operation == "ssm.*"):
+            assert world.mount(one).files
+            continue
+        error = world.refusal(one)
+        assert isinstance(error, BackendUnavailable)
+        assert "the answer can't be read" in str(error)
+        assert "Check proxy (HTTPS_PROXY) and endpoints" in str(error)
+        assert "canary" not in str(error)
+        assert "guest" not in str(error)
+
+
+@pytest.mark.parametrize("operation", ["sts.*", "secretsmanager.*"])
+def test_429_of_whoever_says_it_is_a_throttle_and_its_wait_counts(world: World, operation: str) -> None:
+    world.aws.put_secret("db", "one")
+    world.aws.faults.add(Fault(operation, 429, "Odd", "slower", retry_after=7))
+    error = world.refusal(f"- {{objectName: db, {SM}}}")
+    assert isinstance(error, BackendThrottled)
+    assert error.retry_after == 7
+
+
 def test_twelve_parameters_are_two_calls(world: World) -> None:
     for number in range(12):
         world.aws.put_parameter(f"p{number}", str(number), kind="String")

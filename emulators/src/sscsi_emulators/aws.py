@@ -210,6 +210,9 @@ class AwsEmulator:
             if fault.status == 0:
                 environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
                 return []
+            if fault.page is not None:
+                start_response(f"{fault.status} .", [("Content-Type", "text/html")])
+                return [fault.page.encode()]
             refusal = _Refusal(fault.status, fault.code, fault.message, fault.retry_after)
             return _refuse(refusal, operation, start_response)
         if operation == "sts.AssumeRoleWithWebIdentity":

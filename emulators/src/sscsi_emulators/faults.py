@@ -9,12 +9,14 @@ class Fault:
     """An answer in place of the backend's.
 
     Attributes:
-        operation: such as `secretsmanager.GetSecretValue`; `*` = all.
+        operation: such as `secretsmanager.GetSecretValue`; with `*` at its end all that begin so.
         status: HTTP status; 0 = the connection is dropped without an answer.
         code: the backend's error code.
         message: its message.
         times: how often; None = until cleared.
         retry_after: the Retry-After header in seconds; None = none.
+        page: what is answered as HTML, as a proxy in between would, by AWS's emulator alone; None = in the backend's
+            form.
     """
 
     operation: str
@@ -23,6 +25,12 @@ class Fault:
     message: str
     times: int | None = None
     retry_after: int | None = None
+    page: str | None = None
+
+    def matches(self, operation: str) -> bool:
+        """Whether it is for this operation."""
+        start = self.operation.removesuffix("*")
+        return operation == start or (start != self.operation and operation.startswith(start))
 
 
 class Faults:
@@ -46,7 +54,7 @@ class Faults:
         """The fault for this request, counted; None = let it through."""
         with self._lock:
             for fault in self._faults:
-                if fault.operation not in {operation, "*"}:
+                if not fault.matches(operation):
                     continue
                 if fault.times is not None:
                     fault.times -= 1

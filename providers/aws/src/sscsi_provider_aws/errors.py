@@ -1,5 +1,7 @@
 """What AWS answers instead of content, in the house's errors: what failed, as whom, and what to check."""
 
+import math
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,12 +61,13 @@ _REFUSED: Final = frozenset(
         "IncompleteSignature",
     }
 )
+_TIMES: Final = re.compile(r"expired|not yet valid|not valid yet|in the future", re.IGNORECASE)
 _UNKNOWN_OPERATION: Final = frozenset({"UnknownOperationException", "InvalidAction", "NotImplemented"})
 _LOGIN_HINTS: Final[Mapping[str, str]] = {
     "AccessDenied": "Check the role's trust policy: the cluster's OIDC provider as Federated principal, "
     "sts:AssumeRoleWithWebIdentity, and the conditions sub = {subject}, aud = {audience}.",
     "InvalidIdentityToken": "Check that IAM has an OIDC provider with the issuer {issuer} and the audience {audience}.",
-    "ExpiredTokenException": "Kubelet sends a new token with the next try.",
+    "ExpiredTokenException": "Kubelet sends a new token with the next try; compare the node's clock.",
     "IDPRejectedClaim": "Check the audience {audience} of the OIDC provider in IAM.",
     "RegionDisabledException": "Activate STS in this region for the account.",
     "ValidationError": "Check the annotation eks.amazonaws.com/role-arn of the service account.",
@@ -141,6 +144,7 @@ def object_error(error: Exception, asked: Asked) -> MountError:
         fatal = isinstance(error, ParamValidationError)
         return _no_answer(error, asked.failed(fatal=fatal), asked.region)
     code, text, status, request = _said(error)
+    wait = _wait(error)
     text = f"{asked.failed(fatal=code in _FATAL)}{text}"
     if code in _DENIED:
         kms = code == "DecryptionFailure" or "kms" in text.lower()
@@ -148,13 +152,16 @@ def object_error(error: Exception, asked: Asked) -> MountError:
         return AccessDenied(text, hint=f"Grant {asked.who} {right}.{request}")
     if code in _ABSENT:
         return ObjectNotFound(text, hint=f"Check name, version and region (account and region of the role).{request}")
-    if code in _THROTTLED:
-        return BackendThrottled(text, hint=f"AWS limits the account's rate; the next try comes by itself.{request}")
+    if code in _THROTTLED or status == 429:
+        hint = f"AWS limits the account's rate; the next try comes by itself.{request}"
+        return BackendThrottled(text, hint=hint, retry_after=wait)
     if code in _REFUSED:
-        return AuthenticationFailed(text, hint=f"AWS does not take the credentials of {asked.who}.{request}")
+        hint = f"AWS does not take the credentials of {asked.who}; compare the node's clock.{request}"
+        return AuthenticationFailed(text, hint=hint)
     if code in _UNUSABLE or status < 500:
         return ObjectUnusable(text, hint=f"AWS refused the request itself.{request}")
-    return BackendUnavailable(text, hint=f"AWS is failing; the next try comes by itself.{request}")
+    hint = f"AWS is failing; the next try comes by itself.{request}"
+    return BackendUnavailable(text, hint=hint, retry_after=wait)
 
 
 def too_many(shown: str, limit: int, kind: str) -> ObjectUnusable:
@@ -180,6 +187,8 @@ def login_error(error: Exception, identity: AwsIdentity, region: str) -> MountEr
     hint = _LOGIN_HINTS.get(_code(error), "").format(
         subject=identity.subject, audience=identity.audience, issuer=identity.issuer or "of the cluster"
     )
+    if isinstance(error, ClientError) and _TIMES.search(_said(error)[1]):
+        hint = f"{hint} Compare the node's clock.".strip() if "clock" not in hint else hint
     return _sts_error(error, f"{region}: {identity.first} can't be assumed by {identity.subject}: ", region, hint)
 
 
@@ -197,10 +206,12 @@ def _sts_error(error: Exception, start: str, region: str, hint: str) -> MountErr
     if not isinstance(error, ClientError):
         return _no_answer(error, start, region)
     code, text, status, request = _said(error)
-    if code in _THROTTLED:
-        return BackendThrottled(f"{start}{text}", hint=f"STS limits the account's rate.{request}")
+    wait = _wait(error)
+    if code in _THROTTLED or status == 429:
+        hint = f"STS limits the account's rate; the next try comes by itself.{request}"
+        return BackendThrottled(f"{start}{text}", hint=hint, retry_after=wait)
     if status >= 500 or code == "IDPCommunicationError":
-        return BackendUnavailable(f"{start}{text}", hint=f"The next try comes by itself.{request}")
+        return BackendUnavailable(f"{start}{text}", hint=f"The next try comes by itself.{request}", retry_after=wait)
     return AuthenticationFailed(f"{start}{text}", hint=f"{hint}{request}".strip())
 
 
@@ -232,6 +243,17 @@ def _said(error: ClientError) -> tuple[str, str, int, str]:
     )
 
 
+def _wait(error: ClientError) -> float | None:
+    """Seconds that the answer asks us to wait (Retry-After); None if it does not say so in seconds."""
+    answer: Mapping[str, Any] = error.response
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    try:
+        seconds = float(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < math.inf else None
+
+
 def _no_answer(error: Exception, start: str, region: str) -> MountError:
     kind = type(error).__name__
     if isinstance(error, ParamValidationError):
@@ -240,7 +262,9 @@ def _no_answer(error: Exception, start: str, region: str) -> MountError:
         return AuthenticationFailed(f"{start}there are no credentials for this call.")
     if isinstance(error, UnreadableAnswer):
         return BackendUnavailable(
-            f"{start}the answer can't be read.", hint=f"Does something stand between this node and AWS in {region}?"
+            f"{start}the answer can't be read.",
+            hint=f"Does something stand between this node and AWS in {region}? "
+            "Check proxy (HTTPS_PROXY) and endpoints.",
         )
     if isinstance(error, SSLError):
         hint = "The TLS connection failed: check --ca-bundle, and the proxy."
