@@ -1,6 +1,9 @@
 """Our own few HTTP calls: proxies, bounds, no redirects, no words about what was sent."""
 
+import contextlib
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -100,6 +103,34 @@ def test_no_answer_tells_the_host_and_nothing_that_was_sent() -> None:
         client.request("GET", "/path-canary", headers={"Authorization": "canary"}, deadline=Deadline.after(5))
     assert str(caught.value).startswith("127.0.0.1 does not answer")
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("trickles", ["head", "body"])
+def test_a_server_that_trickles_holds_nobody_beyond_the_deadline(trickles: str) -> None:
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            client, _ = listener.accept()
+            with client:
+                client.recv(65536)
+                client.sendall(
+                    b"HTTP/1.1 200 OK\r\n" + (b"Content-Length: 9999\r\n\r\n" if trickles == "body" else b"x-")
+                )
+                with contextlib.suppress(OSError):
+                    while not ended.wait(0.02):
+                        client.sendall(b"x")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        client = HttpClient(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        began = time.monotonic()
+        with pytest.raises(HttpFailed):
+            client.request("GET", "/", headers={}, deadline=Deadline.after(0.3))
+        took = time.monotonic() - began
+        ended.set()
+        thread.join()
+    assert took < 3
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff", b"[" * 100_000])

@@ -17,6 +17,7 @@ from requests.adapters import HTTPAdapter
 
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.http import NO_DELAY
+from sscsi_shared.timed_sockets import TimedTls, until
 
 CONNECT_SECONDS: Final = 3.0
 READ_SECONDS: Final = 5.0
@@ -79,7 +80,8 @@ class Bounded(HttpTransport[Any, Any]):
         self.answer = None
         if self._deadline.expired:
             raise ServiceRequestTimeoutError("no time is left")
-        self.answer = self._transport.send(request, **(kwargs | timeouts(self._deadline)))
+        with until(self._deadline, READ_SECONDS):
+            self.answer = self._transport.send(request, **(kwargs | timeouts(self._deadline)))
         return self.answer
 
     def open(self) -> None:
@@ -144,6 +146,7 @@ class _Adapter(HTTPAdapter):
     def __init__(self, ca_bundle: Path | None, server_name: str) -> None:
         context = ssl.create_default_context(cafile=str(ca_bundle) if ca_bundle else None)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.sslsocket_class = TimedTls
         self._pool_arguments: dict[str, Any] = {"ssl_context": context, "socket_options": NO_DELAY}
         if server_name:
             self._pool_arguments |= {"server_hostname": server_name, "assert_hostname": server_name}
@@ -163,7 +166,8 @@ class _Adapter(HTTPAdapter):
         """See build_connection_pool_key_attributes."""
 
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-        response = super().send(*args, **kwargs)
+        with until(Deadline.after(MAX_ANSWER_SECONDS), READ_SECONDS):
+            response = super().send(*args, **kwargs)
         raw: Any = response.raw
         raw.stream = _bounded(raw.stream)
         return response

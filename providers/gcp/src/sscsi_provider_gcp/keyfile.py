@@ -21,6 +21,7 @@ from sscsi_shared.deadline import Clock, Deadline
 from sscsi_shared.errors import AuthenticationFailed, BackendThrottled, BackendUnavailable, clip
 from sscsi_shared.http import CONNECT_SECONDS, MAX_ANSWER_BYTES, pool_for
 from sscsi_shared.secret import SecretText
+from sscsi_shared.timed_sockets import until
 
 ENTRY: Final = "key.json"
 KINDS: Final = ("service_account", "authorized_user")
@@ -162,11 +163,12 @@ class _Asking:
         )
         self.status = 0
         try:
-            answer = pool_for(url, self._ca_bundle).request(
-                method, url, body=body, headers=headers, timeout=limit, redirect=False, preload_content=False
-            )
-            self.status = answer.status
-            return _Answer(answer.status, answer.headers, answer.read(MAX_ANSWER_BYTES))
+            with until(self._deadline, _READ_SECONDS):
+                answer = pool_for(url, self._ca_bundle).request(
+                    method, url, body=body, headers=headers, timeout=limit, redirect=False, preload_content=False
+                )
+                self.status = answer.status
+                return _Answer(answer.status, answer.headers, answer.read(MAX_ANSWER_BYTES))
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise exceptions.TransportError(type(error).__name__) from error  # type: ignore[no-untyped-call]
 

@@ -16,9 +16,9 @@ from requests.utils import should_bypass_proxies
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from sscsi_provider_vault.identity import Endpoint
-from sscsi_provider_vault.timed_sockets import TimedTls, timed
 from sscsi_shared.addresses import AddressRefused, connect
 from sscsi_shared.class_files import read_file
+from sscsi_shared.timed_sockets import TimedTls, timed
 
 CONNECT_SECONDS: Final = 3.0
 _POOL: Final = 32

@@ -15,12 +15,12 @@ from hvac.adapters import RawAdapter
 from sscsi_provider_vault.connection import CONNECT_SECONDS, session
 from sscsi_provider_vault.errors import Refusal, errors_of, no_answer
 from sscsi_provider_vault.identity import Endpoint
-from sscsi_provider_vault.timed_sockets import until
 from sscsi_shared.daemon.metrics import backend_call
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import BackendUnavailable
 from sscsi_shared.json_values import read_json
 from sscsi_shared.secret import SecretText
+from sscsi_shared.timed_sockets import until
 
 SILENCE_SECONDS: Final = 10.0
 _ANSWER_SECONDS: Final = 20.0

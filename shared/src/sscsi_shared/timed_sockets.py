@@ -20,15 +20,21 @@ _current: Final = threading.local()
 def until(deadline: Deadline, silence_seconds: float) -> Iterator[None]:
     """Within, each receive of this thread's sockets ends by the deadline, and after so long a silence.
 
+    Within another one the stricter of both counts.
+
     Args:
         deadline: of the whole answer.
         silence_seconds: of one receive.
     """
+    before: tuple[Deadline, float] | None = getattr(_current, "patience", None)
+    if before is not None:
+        deadline = min(deadline, before[0], key=Deadline.remaining)
+        silence_seconds = min(silence_seconds, before[1])
     _current.patience = deadline, silence_seconds
     try:
         yield
     finally:
-        _current.patience = None
+        _current.patience = before
 
 
 def _wait(one: socket.socket) -> None:
