@@ -29,6 +29,7 @@ AnswerT = TypeVar("AnswerT")
 
 TRIES: Final = 4
 MAX_LISTED: Final = 10_000
+_OTHER: Final = "Does a proxy (HTTPS_PROXY) answer in the vault's place?"
 _FIRST_PAUSE_SECONDS: Final = 0.2
 _SCHEMES: Final = {"secret": "secrets", "key": "keys", "cert": "certificates"}
 _OPERATIONS: Final = {"secret": "Secret", "key": "Key", "cert": "Certificate"}
@@ -197,13 +198,13 @@ class VaultClient:
         except ValueError as error:
             self._challenges.forget(self._host)
             if "challenge" not in str(error):
-                raise BackendUnavailable(f"{shown}: the answer can't be read.") from None
+                raise BackendUnavailable(f"{shown}: the answer can't be read.", hint=_OTHER) from None
             raise AuthenticationFailed(
                 f"{shown}: the challenge resource doesn't match the requested domain: {clip(str(error), 160)}",
                 hint=f"Is {self._host} a vault of the cloud that the class names (cloudName)?",
             ) from None
         except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError):
-            raise BackendUnavailable(f"{shown}: the answer can't be read.") from None
+            raise BackendUnavailable(f"{shown}: the answer can't be read.", hint=_OTHER) from None
 
     def _client(self, kind: str) -> Any:
         """The SDK's client, made on use: who reads secrets alone does not pay for the others."""

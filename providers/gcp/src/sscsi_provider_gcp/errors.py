@@ -1,5 +1,6 @@
 """What Google Cloud answers instead of content, in the house's errors: what failed, as whom, and what to grant."""
 
+import re
 from typing import Any, Final
 
 from sscsi_provider_gcp.identity import GcpIdentity
@@ -20,6 +21,10 @@ from sscsi_shared.object_fields import MAX_LIMIT
 
 WRAPPED: Final = "unable to obtain auth for mount: unable to obtain workload identity auth: "
 """How the existing provider begins every failed login of a pod; alerts look for it."""
+_TIMES: Final = re.compile(r"expired|not valid yet|not yet valid|in the future|\b(?:exp|nbf|iat)\b", re.IGNORECASE)
+_TLS: Final = re.compile(r"certificate|handshake|hostname verification", re.IGNORECASE)
+_LIMITED: Final = "Google limits logins; the next try comes by itself."
+_BROKEN: Final = "Google is failing; the next try comes by itself."
 _ROLES: Final = {
     Kind.SECRET: ("secrets", "roles/secretmanager.secretAccessor"),
     Kind.PARAMETER: ("parameter-manager parameters", "roles/parametermanager.parameterAccessor"),
@@ -32,15 +37,16 @@ def exchange_error(answer: Answer, identity: GcpIdentity) -> MountError:
     text = f"{WRAPPED}unable to fetch identitybindingtoken: could not get idbindtoken token, status: {answer.status}"
     text += f": {said}." if said else "."
     if answer.status == 429:
-        return BackendThrottled(text, retry_after=answer.retry_after)
+        return BackendThrottled(text, hint=_LIMITED, retry_after=answer.retry_after)
     if answer.status >= 500:
-        return BackendUnavailable(text, retry_after=answer.retry_after)
+        return BackendUnavailable(text, hint=_BROKEN, retry_after=answer.retry_after)
     subject = f"system:serviceaccount:{identity.namespace}:{identity.service_account}"
     if code == "invalid_target" or answer.status == 404:
         hint = f"There is no such pool or provider: {clip(identity.exchange, 256)}."
     elif code == "invalid_grant":
         issuer, audience = clip(identity.issuer, 128), clip(identity.audience, 128)
-        hint = f"{clip(identity.exchange, 256)} does not take a token of issuer {issuer} and audience {audience}."
+        hint = f"{clip(identity.exchange, 256)} does not take a token of issuer {issuer} and audience {audience}"
+        hint += "; compare the node's clock." if _TIMES.search(said) else "."
     elif code == "unauthorized_client":
         hint = f"The provider's attribute condition refuses {subject}."
     else:
@@ -55,9 +61,9 @@ def impersonation_error(answer: Answer, identity: GcpIdentity) -> MountError:
         f"{WRAPPED}unable to fetch gcp service account token: {identity.target}: {said or f'status {answer.status}'}."
     )
     if answer.status == 429:
-        return BackendThrottled(text, retry_after=answer.retry_after)
+        return BackendThrottled(text, hint=_LIMITED, retry_after=answer.retry_after)
     if answer.status >= 500:
-        return BackendUnavailable(text, retry_after=answer.retry_after)
+        return BackendUnavailable(text, hint=_BROKEN, retry_after=answer.retry_after)
     if answer.status == 404:
         return AuthenticationFailed(text, hint=f"There is no service account {identity.target}.")
     first = identity.delegates[0] if identity.delegates else identity.target
@@ -103,6 +109,9 @@ def object_error(error: Exception, resource: Resource, identity: GcpIdentity) ->
         return ObjectUnusable(text, hint="Google refused the request itself.")
     if code == "DeadlineExceeded":
         text = f"{resource.name}: no answer (rpc error: code = {code})."
+    if _TLS.search(said):
+        hint = "The TLS connection failed: check the certificate's authority (--ca-bundle), its name, and the proxy."
+        return BackendUnavailable(text, hint=hint)
     host = f" in {resource.location}" if resource.location else ""
     return BackendUnavailable(text, hint=f"Check the way to {resource.kind.value}{host}; the next try comes by itself.")
 

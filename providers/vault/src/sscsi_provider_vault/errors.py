@@ -1,5 +1,6 @@
 """What Vault answers instead of content, in the house's errors: what failed, as whom, and what to check."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +22,8 @@ from sscsi_shared.secret import REDACTED
 _SEALED: Final = "Vault is sealed"
 _STANDBY: Final = (472, 473)
 _MAX_ERRORS: Final = 4
+_TIMES: Final = re.compile(r"expired|not valid yet|not yet valid|not before|\((?:exp|nbf|iat)\)", re.IGNORECASE)
+"""What Vault says of a token whose times are wrong (go-jose, Kubernetes' TokenReview)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,7 @@ def unreadable(what: str) -> ObjectUnusable:
 
 _WAY: Final = {
     "no": "Check the way to the server: address, DNS, port, network policy, proxy.",
+    "its": "Is it the server? A proxy may answer in its place.",
     "TLS:": "Check the authority (vaultCACertPath), the server's name (vaultTLSServerName), and that it speaks TLS.",
 }
 
@@ -148,11 +152,11 @@ def _login_hint(refusal: Refusal, identity: VaultIdentity) -> str:
     said = " ".join(refusal.errors)
     where = f"{identity.login_path.removeprefix('/v1/').removesuffix('/login')}"
     account = f"{identity.namespace}/{identity.service_account}"
+    issuer = clip(identity.issuer, 128)
     if "iss" in said and "invalid" in said:
-        return (
-            f"The token's issuer is {clip(identity.issuer, 128)}: set it as the auth method's issuer, or turn "
-            "disable_iss_validation on."
-        )
+        return f"The token's issuer is {issuer}: set it as the auth method's issuer, or turn disable_iss_validation on."
+    if _TIMES.search(said):
+        return f"The token's times don't fit the server's clock: compare the node's. It is of issuer {issuer}."
     if "aud" in said:
         return f"The token's audience is {clip(identity.audience, 128) or '(the API server)'}: compare the role's."
     if "name not authorized" in said or "namespace not authorized" in said:
@@ -163,5 +167,5 @@ def _login_hint(refusal: Refusal, identity: VaultIdentity) -> str:
         return f"Check the role `{identity.role}` at {where}."
     return (
         f"Logged in as service account {account} with role `{identity.role}` at {where}; the token's issuer is "
-        f"{clip(identity.issuer, 128)}."
+        f"{issuer}."
     )
