@@ -12,6 +12,9 @@ from sscsi_shared.errors import BackendThrottled, BackendUnavailable, ObjectErro
 LaneT = TypeVar("LaneT", bound=Hashable)
 
 MAX_SECONDS: Final = 30.0
+"""Of a lane that throttles."""
+MAX_SILENT_SECONDS: Final = 6.0
+"""Of a lane that is silent: with the jitter 9 s, so that everybody is back 10 s after the backend."""
 MAX_ASKED_SECONDS: Final = 120.0
 """The most that a backend's own Retry-After is obeyed."""
 _FORGET_SECONDS: Final = 600.0
@@ -115,7 +118,8 @@ class BackOff(Generic[LaneT]):
         with self._lock:
             before = self._lanes.get(lane)
             failures = min((before.failures if before else 0) + 1, _MAX_DOUBLINGS)
-            seconds = min(self._first * 2 ** (failures - 1), MAX_SECONDS) * (0.5 + self._jitter())
+            most = MAX_SECONDS if isinstance(error, BackendThrottled) else MAX_SILENT_SECONDS
+            seconds = min(self._first * 2 ** (failures - 1), most) * (0.5 + self._jitter())
             if error.retry_after is not None:
                 seconds = max(seconds, min(error.retry_after, MAX_ASKED_SECONDS))
             whose = (before.whose if before else frozenset()) | {who}

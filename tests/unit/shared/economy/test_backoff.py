@@ -3,12 +3,13 @@
 import pytest
 
 from hand import Hand
-from sscsi_shared.economy.backoff import MAX_ASKED_SECONDS, MAX_SECONDS, BackOff
+from sscsi_shared.economy.backoff import MAX_ASKED_SECONDS, MAX_SECONDS, MAX_SILENT_SECONDS, BackOff
 from sscsi_shared.errors import (
     AccessDenied,
     AuthenticationFailed,
     BackendThrottled,
     BackendUnavailable,
+    ObjectError,
     ObjectNotFound,
     OutOfTime,
 )
@@ -53,17 +54,33 @@ def test_the_text_speaks_of_the_backend_alone_and_stays_the_same() -> None:
     assert str(first).startswith("eu-east-1: ")
 
 
-def test_twice_as_long_each_time_up_to_a_bound() -> None:
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (THROTTLED, [1, 2, 4, 8, 16, MAX_SECONDS, MAX_SECONDS]),
+        (SILENT, [1, 2, 4, *[MAX_SILENT_SECONDS] * 4]),
+    ],
+)
+def test_twice_as_long_each_time_up_to_a_bound(error: ObjectError, expected: list[float]) -> None:
     clock = Hand()
     lanes = back_off(clock)
     waits = []
-    for _ in range(8):
-        lanes.note("east", "web", [SILENT])
+    for _ in expected:
+        lanes.note("east", "web", [error])
         instead = lanes.enter("east", "web", "east")
         assert instead is not None
         waits.append(instead.retry_after)
         clock.at += 1000
-    assert waits == [1, 2, 4, 8, 16, MAX_SECONDS, MAX_SECONDS, MAX_SECONDS]
+    assert waits == expected
+
+
+def test_ten_seconds_after_a_long_silence_everybody_is_back() -> None:
+    clock = Hand()
+    lanes = back_off(clock, jitter=1.0)
+    for _ in range(100):
+        lanes.note("east", "web", [SILENT])
+    clock.at += 10
+    assert lanes.enter("east", "web", "east") is None
 
 
 @pytest.mark.parametrize(("jitter", "wait"), [(0.0, 0.5), (1.0, 1.5)])
