@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from sscsi_shared.deadline import Clock
-from sscsi_shared.errors import BackendThrottled, BackendUnavailable, ObjectError
+from sscsi_shared.errors import BackendThrottled, BackendUnavailable, ObjectError, OutOfTime
 
 LaneT = TypeVar("LaneT", bound=Hashable)
 
@@ -92,7 +92,7 @@ class BackOff(Generic[LaneT]):
             who: on whose behalf.
             outcomes: of one call or of several at once; OutOfTime says nothing of the backend.
         """
-        kinds = list(outcomes)
+        kinds = [one for one in outcomes if not isinstance(one, OutOfTime)]
         throttled = [one for one in kinds if isinstance(one, BackendThrottled)]
         silent = [one for one in kinds if isinstance(one, BackendUnavailable)]
         if throttled:

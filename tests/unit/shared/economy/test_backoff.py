@@ -106,6 +106,7 @@ def test_the_backends_own_word_counts_within_bounds(asked: float, wait: float) -
     [
         ([THROTTLED, "content"], True),
         ([SILENT, SILENT], True),
+        ([SILENT, OutOfTime("x")], True),
         ([SILENT, "content"], False),
         ([SILENT, ObjectNotFound("x")], False),
         ([AccessDenied("x")], False),
