@@ -354,6 +354,13 @@ class TestCustomClouds:
         world.with_provider(environ={"AZURE_ENVIRONMENT_FILEPATH": str(described)})
         assert world.files(entry("s"), cloudName="AzureStackCloud") == {"s": b"stack"}
 
+    def test_a_vault_that_does_not_answer(self, world: World, described: Path) -> None:
+        described.write_text(json.dumps(STACK | {"keyVaultDNSSuffix": "absent.localhost"}))
+        error = world.refusal(entry("s"), cloudName="AzureStackCloud", cloudEnvFileName=str(described))
+        assert f"vault {world.vault}.absent.localhost: no answer (the proxy refuses)." in text(
+            error, BackendUnavailable
+        )
+
     @pytest.mark.parametrize("authority", ["http://login.localhost", "ftp://x", "https://a/?b", ""])
     def test_addresses_that_are_none(self, world: World, described: Path, authority: str) -> None:
         described.write_text(json.dumps(STACK | {"activeDirectoryEndpoint": authority}))

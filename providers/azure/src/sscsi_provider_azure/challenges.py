@@ -17,6 +17,8 @@ from azure.core.exceptions import AzureError, ServiceResponseTimeoutError
 from azure.core.pipeline.transport import HttpTransport
 from azure.core.rest import HttpRequest
 
+from sscsi_provider_azure.errors import vault_unanswered
+from sscsi_provider_azure.parameters import WRAPPED
 from sscsi_provider_azure.wire import timeouts
 from sscsi_shared.deadline import Clock, Deadline
 from sscsi_shared.economy.flights import Flights
@@ -84,10 +86,14 @@ class Challenges(HttpTransport[Any, Any]):
         """What a vault says; asked if it has not been yet. None where it says nothing that can be read.
 
         Raises:
-            AzureError: no answer.
+            BackendUnavailable: no answer.
         """
         if self.of(host) is None:
-            self.send(HttpRequest("GET", f"https://{host}/secrets?api-version=7.4&maxresults=1"), **timeouts(deadline))
+            request = HttpRequest("GET", f"https://{host}/secrets?api-version=7.4&maxresults=1")
+            try:
+                self.send(request, **timeouts(deadline))
+            except AzureError as error:
+                raise vault_unanswered(f"{WRAPPED}vault {host}", error, host) from None
         return self.of(host)
 
     def of(self, host: str) -> Challenge | None:

@@ -87,6 +87,15 @@ def login_unanswered(who: str, why: str) -> BackendUnavailable:
     )
 
 
+def vault_unanswered(shown: str, error: AzureError, vault: str) -> BackendUnavailable:
+    """A request of a vault that got no answer."""
+    return BackendUnavailable(
+        f"{shown}: no answer ({_kind(error)}).",
+        hint=f"Is there a vault of this name? Check the way to {vault}: DNS, proxy (HTTPS_PROXY), firewall, "
+        "authorities.",
+    )
+
+
 def object_error(
     error: AzureError, shown: str, kind: str, identity: AzureIdentity, vault: str, tenant: str
 ) -> MountError:
@@ -105,11 +114,7 @@ def object_error(
     """
     response: Any = getattr(error, "response", None)
     if not isinstance(error, HttpResponseError) or response is None:
-        return BackendUnavailable(
-            f"{shown}: no answer ({_kind(error)}).",
-            hint=f"Is there a vault of this name? Check the way to {vault}: DNS, proxy (HTTPS_PROXY), firewall, "
-            "authorities.",
-        )
+        return vault_unanswered(shown, error, vault)
     status = int(response.status_code)
     code, inner, said = _vault_said(error)
     text = f"{shown}: RESPONSE {status}, ERROR CODE: {code or 'unknown'}"
