@@ -9,6 +9,8 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 from fire.case import Broken, Case, NotRun, Part
@@ -50,7 +52,8 @@ def main(arguments: Sequence[str]) -> int:
     broken, sections = False, {}
     for part in PARTS:
         cases = [case for case in part.cases if part.name in wanted or f"{part.name}/{case.name}" in wanted]
-        rows = [run(part, case) for case in cases]
+        with ThreadPoolExecutor(part.at_once) as pool:
+            rows = list(pool.map(run, repeat(part), cases)) if part.at_once > 1 else [run(part, one) for one in cases]
         broken = broken or any(row.broken for row in rows)
         if part.name in wanted:
             sections[part.title] = section(part, plan, rows)

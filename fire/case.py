@@ -1,7 +1,7 @@
 """What `make fire` is made of: parts, which are points of the plan of tests, and their cases."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from fire.plan import Plan
 
@@ -33,12 +33,14 @@ class Shown:
         tried: how often, or how many.
         of: of what: kills, mounts, inputs.
         recovery: seconds until everything was right again; the longest. None = there is nothing to recover from.
+        rows: of its parts, by what was done: lines below its own.
     """
 
     outcome: str
     tried: int
     of: str
     recovery: float | None = None
+    rows: Mapping[str, "Shown"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,11 @@ class Part:
         title: of its table.
         promise: what its cases hold the software to, in a sentence or two.
         cases: in the order of the table.
+        at_once: how many of them may run side by side.
     """
 
     name: str
     title: str
     promise: str
     cases: Sequence[Case]
+    at_once: int = 1

@@ -2,13 +2,14 @@
 
 from typing import Final
 
-from fire import attacks, crashes, endurance, hostile, leaks, load, rules, supply
+from fire import attacks, crashes, endurance, faults, hostile, leaks, load, rules, supply
 from fire.case import Part
 
 PARTS: Final[tuple[Part, ...]] = (
     crashes.PART,
     endurance.PART,
     load.PART,
+    faults.PART,
     hostile.PART,
     attacks.PART,
     rules.PART,

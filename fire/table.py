@@ -40,13 +40,16 @@ class Row:
     broken: bool = False
 
     def line(self) -> str:
-        """As a line of the table."""
+        """As a line of the table, with those of its parts below it."""
         if self.shown is None:
             cells = [self.fault, f"**{'broken' if self.broken else 'not run'}**: {self.problem}", "", ""]
         else:
             recovery = "" if self.shown.recovery is None else seconds(self.shown.recovery)
             cells = [self.fault, self.shown.outcome, f"{self.shown.tried:,} {self.shown.of}", recovery]
-        return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
+        line = "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
+        return "\n".join(
+            [line, *(Row(fault, shown).line() for fault, shown in (self.shown.rows if self.shown else {}).items())]
+        )
 
 
 def seconds(value: float) -> str:

@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
@@ -44,9 +45,11 @@ class Authority:
         self._ca = trustme.CA()
         self.ca_pem: bytes = self._ca.cert_pem.bytes()
 
-    def server(self, names: Sequence[str] = LOOPBACK) -> ServerCertificate:
-        """A certificate for host names and addresses; `*.example` is one too."""
-        made = self._ca.issue_cert(*names)
+    def server(self, names: Sequence[str] = LOOPBACK, *, ended: bool = False) -> ServerCertificate:
+        """A certificate for host names and addresses; `*.example` is one too. One that has `ended` did so yesterday."""
+        now = datetime.now(UTC)
+        begun, ends = (now - timedelta(days=90), now - timedelta(days=1)) if ended else (None, None)
+        made = self._ca.issue_cert(*names, not_before=begun, not_after=ends)
         chain = b"".join(blob.bytes() for blob in made.cert_chain_pems)
         return ServerCertificate(chain, made.private_key_pem.bytes())
 

@@ -18,6 +18,7 @@ import google_crc32c
 import grpc
 from google.cloud.parametermanager_v1.types import service as parameters
 from google.cloud.secretmanager_v1.types import resources, service
+from google.rpc import error_details_pb2, status_pb2
 
 from sscsi_emulators.authority import Authority
 from sscsi_emulators.faults import Fault, Faults
@@ -48,8 +49,8 @@ class GoogleEmulator:
         logins: token exchange, IAM and metadata.
         store: what there is to read.
         calls: how often each operation was asked for: `secretmanager.AccessSecretVersion` -> n.
-        faults: answers in place of ours; for the two services `code` is gRPC's, such as `UNAVAILABLE`, and status 0 is
-            silence.
+        faults: answers in place of ours; for the two services `code` is gRPC's, such as `UNAVAILABLE`, status 0 is
+            silence, and `retry_after` comes as a RetryInfo.
         latency_seconds: how long each answer is held back.
 
     Args:
@@ -168,6 +169,8 @@ class GoogleEmulator:
         if fault is not None:
             if fault.status == 0:
                 self._stopped.wait(_MAX_HOLD_SECONDS)
+            if fault.retry_after is not None:
+                context.set_trailing_metadata((("grpc-status-details-bin", _with_delay(fault)),))
             context.abort(grpc.StatusCode[fault.code], fault.message)
         metadata = dict(context.invocation_metadata())
         member = self.logins.member_of(str(metadata.get("authorization", "")).removeprefix("Bearer "))
@@ -199,6 +202,13 @@ class _Reading:
 
     def __exit__(self, *_: object) -> None:
         """Nothing is held."""
+
+
+def _with_delay(fault: Fault) -> bytes:
+    """A google.rpc.Status with a RetryInfo among its details (googleapis, google/rpc/error_details.proto)."""
+    status = status_pb2.Status(code=grpc.StatusCode[fault.code].value[0], message=fault.message)
+    status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay={"seconds": fault.retry_after}))
+    return bytes(status.SerializeToString())
 
 
 def _handler(answer: Callable[[Any, grpc.ServicerContext], Any], request: Any, response: Any) -> Any:

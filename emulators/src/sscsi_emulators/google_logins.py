@@ -23,10 +23,11 @@ _MAX_BODY: Final = 1 << 20
 
 
 class _Refusal(Exception):
-    def __init__(self, status: int, body: Mapping[str, Any]) -> None:
+    def __init__(self, status: int, body: Mapping[str, Any], retry_after: int | None = None) -> None:
         super().__init__(status)
         self.status = status
         self.body = body
+        self.retry_after = retry_after
 
 
 class GoogleLogins:
@@ -129,12 +130,13 @@ class GoogleLogins:
             else:
                 given = self._act(path, environ.get("HTTP_AUTHORIZATION", ""), json.loads(body))
         except _Refusal as refusal:
-            return _respond(start_response, refusal.status, refusal.body)
+            return _respond(start_response, refusal.status, refusal.body, refusal.retry_after)
         return _respond(start_response, 200, given)
 
     def _admit(self, operation: str) -> None:
         if fault := self._enter(operation):
-            raise _Refusal(fault.status, {"error": fault.code, "error_description": fault.message})
+            said = {"error": fault.code, "error_description": fault.message}
+            raise _Refusal(fault.status, said, fault.retry_after)
 
     def _exchange(self, wish: Mapping[str, str]) -> Mapping[str, Any]:
         audience = wish["audience"]
@@ -187,6 +189,10 @@ class GoogleLogins:
         return {"access_token": token, "expires_in": self.seconds, "token_type": "Bearer"}
 
 
-def _respond(start_response: StartResponse, status: int, body: Mapping[str, Any]) -> Iterable[bytes]:
-    start_response(f"{status} .", [("Content-Type", "application/json")])
+def _respond(
+    start_response: StartResponse, status: int, body: Mapping[str, Any], retry_after: int | None = None
+) -> Iterable[bytes]:
+    headers = [("Content-Type", "application/json")]
+    headers += [("Retry-After", str(retry_after))] if retry_after is not None else []
+    start_response(f"{status} .", headers)
     return [json.dumps(body).encode()]
