@@ -44,6 +44,6 @@ def test_logins_say_what_to_check(status: int, said: str, kind: type[MountError]
     ],
 )
 def test_reads_say_what_to_check(said: str, hint: str) -> None:
-    found = object_error(exceptions.ServiceUnavailable(said), RESOURCE, IDENTITY)
+    found = object_error(exceptions.ServiceUnavailable(said), RESOURCE, IDENTITY)  # type: ignore[no-untyped-call]
     assert isinstance(found, BackendUnavailable)
     assert hint in found.hint
