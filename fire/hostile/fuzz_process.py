@@ -108,7 +108,11 @@ def _guided(guided: Any, judge: Judge, targets: Sequence[Target], seed: int, run
 
     options = {"runs": runs, "seed": seed % (1 << 31) or 1, "max_len": _MAX_MUTANT, "timeout": 120, "rss_limit_mb": 0}
     flags = [f"-{name}={value}" for name, value in options.items()]
-    guided.Setup([sys.argv[0], *flags, f"-dict={folder / 'words'}", str(corpus)], each, internal_libfuzzer=True)
+    guided.Setup(
+        [sys.argv[0], *flags, f"-dict={folder / 'words'}", f"-artifact_prefix={folder}/", str(corpus)],
+        each,
+        internal_libfuzzer=True,
+    )
     guided.Fuzz()
 
 

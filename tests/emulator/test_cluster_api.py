@@ -9,7 +9,8 @@ import pytest
 
 from sscsi_emulators.faults import Fault
 from sscsi_emulators.kubernetes import KubernetesEmulator
-from sscsi_shared.cluster import TokenRequest
+from sscsi_emulators.wsgi import Environ, LoopbackServer, StartResponse
+from sscsi_shared.cluster import SecretEntry, TokenRequest
 from sscsi_shared.cluster_api import ApiServerCluster
 from sscsi_shared.deadline import Deadline
 from sscsi_shared.errors import AuthenticationFailed, BackendThrottled, BackendUnavailable, MountError, OutOfTime
@@ -187,6 +188,33 @@ def test_the_region_of_a_node(rig: Rig) -> None:
     for _ in range(2):
         assert rig.cluster.node_region("ns", "p", Deadline.after(30)) == "eu-west-1"
     assert dict(rig.kubernetes.calls) == {"get pods": 1, "get nodes": 1}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[" * 100_000,
+        "[]",
+        "5",
+        '{"metadata": [], "spec": 5, "status": "x", "data": []}',
+        '{"metadata": {"uid": 5, "annotations": ["x"], "labels": 7}, "status": {"token": {}}}',
+    ],
+)
+def test_answers_of_other_types_hold_nothing(body: str) -> None:
+    def answer(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [body.encode()]
+
+    with LoopbackServer(answer) as server:
+        cluster = ApiServerCluster(server.url)
+        found = cluster.service_account("ns", "web", Deadline.after(10))
+        assert (found.uid, found.annotations) == ("", {})
+        assert cluster.node_region("ns", "p", Deadline.after(10)) == ""
+        pod = PodInfo("ns", "p", "u-p", "web")
+        with pytest.raises(BackendUnavailable, match="has no token"):
+            cluster.create_token(TokenRequest(pod, ("a",)), Deadline.after(10))
+        with pytest.raises(AuthenticationFailed, match="to have a key"):
+            cluster.read_or_create_secret(SecretEntry("ns", "s", "k"), lambda: b"x", Deadline.after(10))
 
 
 def test_a_token_bound_to_the_pod(rig: Rig) -> None:

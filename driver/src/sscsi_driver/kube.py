@@ -66,6 +66,11 @@ class Silent(KubeError):
     """No answer, or one that says that the API server is in trouble: it may pass by itself."""
 
 
+_NO_ANSWER: Final = (
+    *(httpx2.HTTPError, ConfigError, OSError),
+    # without a type, broken JSON, JSON that is no object, or nested beyond measure
+    *(AttributeError, KeyError, ValueError, TypeError, RecursionError),
+)
 _KINDS: Final[dict[int, type[KubeError]]] = {
     _FORBIDDEN: Forbidden,
     _NOT_FOUND: Absent,
@@ -136,8 +141,7 @@ class Kube:
                 if pause is None:
                     raise _refusal(doing, error) from error
                 self._close_for(pause)
-            # The last three are of answers without a type, of broken JSON, of JSON that is no object.
-            except (httpx2.HTTPError, ConfigError, OSError, KeyError, ValueError, TypeError) as error:
+            except _NO_ANSWER as error:
                 raise Silent(doing, f"the API server did not answer ({type(error).__name__})") from error
 
     def read(self, doing: str, path: str, query: Mapping[str, str], accept: str) -> Mapping[str, Any]:

@@ -70,8 +70,9 @@ class ApiServerCluster:
 
         def ask() -> ServiceAccount:
             body = self._get(_path(namespace, "serviceaccounts", name), what, "get serviceaccounts", deadline)
-            metadata = body.get("metadata") or {}
-            return ServiceAccount(namespace, name, metadata.get("uid", ""), metadata.get("annotations") or {})
+            metadata = _object(body, "metadata")
+            annotations = {key: one for key, one in _object(metadata, "annotations").items() if isinstance(one, str)}
+            return ServiceAccount(namespace, name, _text(metadata, "uid"), annotations)
 
         return self._accounts.get(f"{namespace}/{name}", ask, deadline)
 
@@ -82,11 +83,11 @@ class ApiServerCluster:
             found = self._get(
                 _path(namespace, "pods", pod), f"failed to get pod {namespace}/{pod}", "get pods", deadline
             )
-            node = (found.get("spec") or {}).get("nodeName", "")
+            node = _text(_object(found, "spec"), "nodeName")
             path = f"/api/v1/nodes/{quote(node, safe='')}"
             body = self._get(path, f"failed to get node {node} of pod {namespace}/{pod}", "get nodes", deadline)
-            labels = (body.get("metadata") or {}).get("labels") or {}
-            return next((str(labels[label]) for label in REGION_LABELS if labels.get(label)), "")
+            labels = _object(_object(body, "metadata"), "labels")
+            return next((region for label in REGION_LABELS if (region := _text(labels, label))), "")
 
         return self._regions.get(f"{namespace}/{pod}", ask, deadline)
 
@@ -105,8 +106,8 @@ class ApiServerCluster:
         }
         path = _path(pod.namespace, "serviceaccounts", pod.service_account) + "/token"
         body = self._send("POST", path, what, "create serviceaccounts/token", deadline, wish)
-        token = (body.get("status") or {}).get("token")
-        if not isinstance(token, str) or not token:
+        token = _text(_object(body, "status"), "token")
+        if not token:
             raise BackendUnavailable(f"{what}: the API server's answer has no token.")
         return SecretText(token)
 
@@ -219,6 +220,18 @@ class _AlreadyThere(AuthenticationFailed):
     """409."""
 
 
+def _object(of: Mapping[str, Any], field: str) -> Mapping[str, Any]:
+    """An object in an answer; empty where there is none, or something else."""
+    found = of.get(field)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _text(of: Mapping[str, Any], field: str) -> str:
+    """A text in an answer; empty where there is none, or something else."""
+    found = of.get(field)
+    return found if isinstance(found, str) else ""
+
+
 def _own_namespace() -> str:
     try:
         return (ACCOUNT_FOLDER / "namespace").read_text(encoding="utf-8").strip()
@@ -227,7 +240,7 @@ def _own_namespace() -> str:
 
 
 def _entry(secret: Mapping[str, Any], entry: SecretEntry) -> SecretBytes:
-    text = (secret.get("data") or {}).get(entry.key)
+    text = _object(secret, "data").get(entry.key)
     hint = "Delete the Kubernetes Secret to have it made anew."
     if not isinstance(text, str):
         raise AuthenticationFailed(f'expected {entry} to have a key "{entry.key}".', hint=hint)

@@ -64,6 +64,8 @@ def failure(*answers: httpx2.Response | Exception) -> KubeError:
         (httpx2.ConnectError(SECRET), Silent, "the API server did not answer (ConnectError)"),
         (httpx2.ReadTimeout(SECRET), Silent, "the API server did not answer (ReadTimeout)"),
         (httpx2.Response(200, text=SECRET), Silent, "the API server did not answer (DecodeError)"),
+        (httpx2.Response(200, text="[" * 100_000), Silent, "the API server did not answer (RecursionError)"),
+        (httpx2.Response(200, json=[SECRET]), Silent, "the API server did not answer (ValueError)"),
         (httpx2.Response(418), Silent, "the API server did not answer (KeyError)"),
     ],
 )
