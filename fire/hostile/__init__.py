@@ -51,7 +51,7 @@ PART: Final = Part(
     "hostile",
     "Hostile input",
     "Whatever comes is taken, or refused with one of our own errors: no other exception, no incident. An input has "
-    "5 to 20 s of the processor where it is as large as can come, and a fifth of that where it is small, with the code "
+    "5 to 30 s of the processor where it is as large as can come, and a fifth of that where it is small, with the code "
     "watched; it may raise the memory of its process by 96 MiB at most. Inputs are made by grammars, stretched to the "
     "largest size that can come, and mutated as the coverage of the code leads (atheris).",
     (*(case(group) for group in GROUPS), *_SOCKETS),
