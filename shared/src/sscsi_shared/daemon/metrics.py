@@ -1,7 +1,9 @@
 """What a daemon counts, and the page that Prometheus reads."""
 
 import contextlib
+import logging
 import socket
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -10,6 +12,8 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+log = logging.getLogger(__name__)
 
 REGISTRY: Final = CollectorRegistry()
 """The process's own: nothing that a library registers by itself gets onto the page."""
@@ -171,4 +175,8 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Somebody who left before the answer is no news, and gets no traceback into the log."""
+        """Somebody who left before the answer is no news, and leaves no traceback; a mistake of ours does."""
+        del request, client_address
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            log.error("a page for Prometheus or a probe could not be served", exc_info=error)

@@ -98,3 +98,16 @@ def test_connections_that_say_nothing_keep_no_probe_out_and_few_threads(capfd: p
             one.close()
         server.close()
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_mistake_of_ours_on_the_page_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    def broken() -> bool:
+        raise ArithmeticError("ours")
+
+    server = metrics.MetricsServer(("127.0.0.1", 0), broken)
+    try:
+        with pytest.raises(OSError, match="without response"):
+            urllib.request.urlopen(f"http://127.0.0.1:{server.port}/readyz", timeout=5)
+    finally:
+        server.close()
+    assert "ArithmeticError" in caplog.text
