@@ -1,220 +1,19 @@
 """The four clouds as a fault meets them: a login and reads, each behind a front of its own, with names and TLS."""
 
 # ruff: noqa: D102  # what Cloud says of its methods
-
-import base64
 import json
-import ssl
-import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar, Final, Self
-from urllib.parse import urlsplit
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, Final
 
-from sscsi_emulators.authority import Authority
+from fire.faults.cloud import ACCOUNTS, CLIENT, ISSUER, POOL, ROLE, SECRETS, Cloud, Leg, Words, port_of
 from sscsi_emulators.aws import REGION, AwsEmulator
 from sscsi_emulators.azure import AzureEmulator
 from sscsi_emulators.azure_logins import EXCHANGE
 from sscsi_emulators.azure_store import TENANT
-from sscsi_emulators.faults import Fault, Faults
-from sscsi_emulators.front import Front
+from sscsi_emulators.faults import Faults
 from sscsi_emulators.google import PROJECT, GoogleEmulator
-from sscsi_emulators.tokens import TokenExpired, TokenInvalid
+from sscsi_emulators.tokens import TokenExpired
 from sscsi_emulators.vault import VaultEmulator
-
-SECRETS: Final = ("s0", "s1", "s2")
-ACCOUNTS: Final = 1000
-ROLE: Final = "arn:aws:iam::123456789012:role/{}"
-POOL: Final = f"{PROJECT}.svc.id.goog"
-CLIENT: Final = "0b2f3c5e-6a53-4d8e-9c11-0a6d3c1f7b21"
-ISSUER: Final = "https://issuer.example"
-
-
-class Clock:
-    """The backend's, which may be wrong."""
-
-    def __init__(self, early: type[ValueError]) -> None:
-        self.wrong_by = 0.0
-        self._early = early
-
-    def __call__(self) -> float:
-        return time.time() + self.wrong_by
-
-    def claims(self, token: str, audience: str) -> Mapping[str, Any]:
-        """Of a token that nobody has signed, whose times count."""
-        del audience
-        body = token.split(".")[1]
-        claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-        if claims["exp"] <= self():
-            raise TokenExpired("token is expired")
-        if claims["nbf"] > self() + 60:
-            raise self._early("token is not valid yet (nbf)")
-        return claims
-
-
-class Leg:
-    """A login, or reads: a name, a front and what is shown there.
-
-    Args:
-        name: of the host.
-        target: port of the backend.
-        authority: of its certificates.
-        more: see Front.
-    """
-
-    def __init__(self, name: str, target: int, authority: Authority, **more: bool) -> None:
-        self.name: Final = name
-        self._contexts: dict[str, ssl.SSLContext] = {}
-        stranger = Authority()
-        for word, one in (
-            ("right", authority.server([name])),
-            ("wrong authority", stranger.server([name])),
-            ("expired", authority.server([name], ended=True)),
-            ("wrong name", authority.server(["elsewhere.test"])),
-        ):
-            with tempfile.TemporaryDirectory(prefix="fire-", dir="/tmp") as folder:
-                self._contexts[word] = one.context(Path(folder))
-        self._shown = "right"
-        self.front: Final = Front(target, lambda: self._contexts[self._shown], **more)
-
-    @property
-    def place(self) -> str:
-        """Host and port."""
-        return f"{self.name}:{self.front.port}"
-
-    def show(self, word: str) -> None:
-        """Show this certificate, to everybody who comes from now on; old connections end."""
-        self._shown = word
-        self.front.renew()
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """How a backend says things; faults of the leg's operations.
-
-    Attributes:
-        operations: that belong to the leg, for Faults.
-        busy: its words for too many requests: status, code, message.
-        broken: for a mistake of its own.
-        refused: for credentials that have ended.
-        skewed: what a wrong clock leads to, where the backend's clock alone does not do it.
-    """
-
-    operations: str
-    busy: tuple[int, str, str]
-    broken: tuple[int, str, str]
-    refused: tuple[int, str, str]
-    skewed: tuple[int, str, str] | None = None
-
-
-class Cloud:
-    """From `with` to its end; see the four below.
-
-    Attributes:
-        name: of the provider.
-        audience: of the pods' tokens.
-        login: where tokens are got.
-        reads: where secrets are.
-        clock: the backend's.
-        words: of login and reads.
-    """
-
-    name: ClassVar[str]
-    audience: ClassVar[str]
-    words: ClassVar[Mapping[str, Words]]
-    early: ClassVar[type[ValueError]] = TokenInvalid
-    """What the emulator takes for a token whose time has not come."""
-
-    def __init__(self, host: Callable[[str], str]) -> None:
-        self._host = host
-        self.resolve: Callable[[str, bool], None] = lambda _name, _good: None
-        self._stack = ExitStack()
-        self.clock = Clock(self.early)
-        self.authority = Authority()
-        self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="fire-", dir="/tmp")))
-        self.ca_file = self.folder / "ca.pem"
-        self.authority.save(self.ca_file)
-        self.login: Leg
-        self.reads: Leg
-        self._lock = threading.Lock()
-        self._accounts = 0
-
-    def __enter__(self) -> Self:
-        self._begin()
-        for leg in {self.login, self.reads}:
-            self._stack.enter_context(leg.front)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def account(self) -> int:
-        """The number of a service account that nobody has used."""
-        with self._lock:
-            self._accounts += 1
-            return self._accounts
-
-    def leg(self, word: str) -> Leg:
-        """`login` or `reads`."""
-        return self.login if word == "login" else self.reads
-
-    def fail(
-        self, leg: str, said: tuple[int, str, str], retry_after: int | None = None, times: int | None = None
-    ) -> None:
-        """Let a leg answer this in place of its own."""
-        status, code, message = said
-        self.faults.add(Fault(self.words[leg].operations, status, code, message, times, retry_after))
-
-    def resolved(self, leg: str, *, good: bool) -> None:
-        """Let the leg's name lead somewhere, or nowhere; who has a connection has to make a new one."""
-        self.resolve(self.leg(leg).name, good)
-        self.leg(leg).front.renew()
-
-    @property
-    def asked(self) -> int:
-        """How often login and reads were spoken to."""
-        return sum(leg.front.asked for leg in {self.login, self.reads})
-
-    def environ(self) -> Mapping[str, str]:
-        """Of the provider."""
-        return {}
-
-    def annotations(self, account: str) -> Mapping[str, str]:
-        """Of a service account."""
-        del account
-        return {}
-
-    @property
-    def faults(self) -> Faults:
-        """The emulator's."""
-        raise NotImplementedError
-
-    def put(self, value: str) -> None:
-        """Give every secret a value."""
-        raise NotImplementedError
-
-    def flags(self) -> list[str]:
-        """Of the provider."""
-        raise NotImplementedError
-
-    def parameters(self) -> Mapping[str, str]:
-        """Of the class."""
-        raise NotImplementedError
-
-    def handed_out(self) -> Iterable[str]:
-        """What nobody may see."""
-        raise NotImplementedError
-
-    def _begin(self) -> None:
-        raise NotImplementedError
-
-
-def _port(url: str) -> int:
-    return urlsplit(url).port or 0
 
 
 class Aws(Cloud):
@@ -247,7 +46,7 @@ class Aws(Cloud):
         for number in range(ACCOUNTS):
             subject = f"system:serviceaccount:shop:web-{number}"
             self.emulator.trust(ROLE.format(f"web-{number}"), self.clock.claims, subject)
-        port = _port(self.emulator.url)
+        port = port_of(self.emulator.url)
         self.login = Leg(self._host("sts.aws.test"), port, self.authority)
         self.reads = Leg(self._host("secrets.aws.test"), port, self.authority)
 
@@ -302,7 +101,7 @@ class Gcp(Cloud):
         cluster = f"projects/{PROJECT}/locations/europe-west1/clusters/fire"
         pool = f"identitynamespace:{POOL}:https://container.googleapis.com/v1/{cluster}"
         self.emulator.logins.trust(pool, self.clock.claims)
-        self.login = Leg(self._host("sts.gcp.test"), _port(self.emulator.logins.url), self.authority, to_tls=True)
+        self.login = Leg(self._host("sts.gcp.test"), port_of(self.emulator.logins.url), self.authority, to_tls=True)
         port = int(self.emulator.target.rpartition(":")[2])
         self.reads = Leg(self._host("secrets.gcp.test"), port, self.authority, to_tls=True, http2=True)
 
@@ -358,7 +157,7 @@ class Vault(Cloud):
         self.emulator = self._stack.enter_context(VaultEmulator(self.clock))
         self.emulator.trust(self.clock.claims)
         self.emulator.role("fire", *(f"system:serviceaccount:shop:web-{number}" for number in range(ACCOUNTS)))
-        self.login = self.reads = Leg(self._host("vault.test"), _port(self.emulator.url), self.authority)
+        self.login = self.reads = Leg(self._host("vault.test"), port_of(self.emulator.url), self.authority)
 
     @property
     def faults(self) -> Faults:

@@ -7,7 +7,7 @@ from typing import Final
 
 import grpc
 
-from fire.faults.clouds import Cloud, Words
+from fire.faults.cloud import Cloud, Words
 from sscsi_emulators.front import Bad
 
 LEGS: Final = ("login", "reads")

@@ -16,7 +16,8 @@ import grpc
 import yaml
 
 from fire.case import expect
-from fire.faults.clouds import ACCOUNTS, CLOUDS, SECRETS, Cloud
+from fire.faults.cloud import ACCOUNTS, SECRETS, Cloud
+from fire.faults.clouds import CLOUDS
 from fire.faults.hosts import Hosts
 from sscsi.daemons import Daemon
 from sscsi.kubelet import Kubelet, PodVolume, ask_provider, channel_to, mount_request
